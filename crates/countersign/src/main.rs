@@ -1,0 +1,2 @@
+//! The binary: flags, logging, start, stop.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The doors, the services, the sockets.

@@ -1,0 +1,261 @@
+//! What the signalling side says to a shard, and hears from it.
+
+use std::collections::BTreeMap;
+
+/// A call's media on one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomId(pub u128);
+
+/// One member of a room; stays the same when its media connection is made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParticipantId(pub u128);
+
+/// Which media thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardIndex(pub u8);
+
+/// What a track carries, as the signalling side names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// A microphone.
+    Voice,
+    /// A camera.
+    Camera,
+    /// A shared screen.
+    Screen,
+    /// The sound of a shared screen.
+    ScreenAudio,
+}
+
+impl Source {
+    /// All sources, in order.
+    pub const ALL: [Self; 4] = [Self::Voice, Self::Camera, Self::Screen, Self::ScreenAudio];
+
+    /// Whether the source is sound; otherwise it is a picture.
+    #[must_use]
+    pub fn is_audio(self) -> bool {
+        matches!(self, Self::Voice | Self::ScreenAudio)
+    }
+}
+
+/// A set of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sources(u8);
+
+impl Sources {
+    /// The set with one more source.
+    #[must_use]
+    pub fn with(self, source: Source) -> Self {
+        Self(self.0 | Self::bit(source))
+    }
+
+    /// The set with one source less.
+    #[must_use]
+    pub fn without(self, source: Source) -> Self {
+        Self(self.0 & !Self::bit(source))
+    }
+
+    /// Whether the source is in the set.
+    #[must_use]
+    pub fn contains(self, source: Source) -> bool {
+        self.0 & Self::bit(source) != 0
+    }
+
+    fn bit(source: Source) -> u8 {
+        match source {
+            Source::Voice => 1,
+            Source::Camera => 2,
+            Source::Screen => 4,
+            Source::ScreenAudio => 8,
+        }
+    }
+}
+
+impl FromIterator<Source> for Sources {
+    fn from_iter<I: IntoIterator<Item = Source>>(sources: I) -> Self {
+        sources.into_iter().fold(Self::default(), Self::with)
+    }
+}
+
+/// A codec that a face offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Codec {
+    /// Opus, RFC 7587.
+    Opus,
+    /// VP8, RFC 7741, with RTX.
+    Vp8,
+}
+
+/// What a face wants of the engine for one participant. Data, not code: the core has no branch per face.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// SHA-256 of the DTLS certificate that must stand in every description and be presented at the handshake. `None`: any one
+    /// certificate, as long as it stays the same.
+    pub fingerprint: Option<[u8; 32]>,
+    /// What this participant may publish; m-lines of other sources are refused.
+    pub may_send: Sources,
+    /// Codecs offered and answered.
+    pub codecs: Vec<Codec>,
+    /// Stream name that this participant's tracks carry at the others (msid), at most 64 token characters.
+    pub stream: String,
+}
+
+/// An order to a shard. Commands for a participant take effect in the order given.
+#[derive(Debug)]
+pub enum Command {
+    /// Makes a media connection, whose first offer follows. A participant that has one already gets a new one in its place, without
+    /// [`Event::Left`]. `incarnation` comes back in every event of this connection.
+    Join {
+        /// The room to be in; made when it is the first.
+        room: RoomId,
+        /// Who.
+        participant: ParticipantId,
+        /// Number of the media connection, chosen by the caller.
+        incarnation: u32,
+        /// What it may do, and how it is named.
+        profile: Profile,
+    },
+    /// The participant's offer; answered by [`Event::Answer`] or [`Event::Refused`].
+    Offer {
+        /// Who offers.
+        participant: ParticipantId,
+        /// Comes back in the answer.
+        id: u32,
+        /// RFC 8866 text.
+        sdp: String,
+        /// Mid → source of every m-line on which the participant means to send.
+        sources: BTreeMap<String, Source>,
+    },
+    /// The participant's answer to [`Event::Offer`] `id`; an answer to a voided offer is ignored.
+    Answer {
+        /// Who answers.
+        participant: ParticipantId,
+        /// Of the offer.
+        id: u32,
+        /// RFC 8866 text.
+        sdp: String,
+    },
+    /// A trickled candidate, as `candidate:…`.
+    Candidate {
+        /// Whose.
+        participant: ParticipantId,
+        /// RFC 8839 text.
+        candidate: String,
+    },
+    /// Stops or resumes the forwarding of a source, without renegotiation.
+    Mute {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        source: Source,
+        /// `true`: nobody receives it.
+        muted: bool,
+    },
+    /// Ends the participant's media at once; answered by [`Event::Left`].
+    Leave {
+        /// Who.
+        participant: ParticipantId,
+    },
+    /// Ends the media of everybody in the room; each gets [`Event::Left`].
+    CloseRoom(RoomId),
+}
+
+/// Something that the signalling side should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Whom it is about.
+    pub participant: ParticipantId,
+    /// Of which media connection.
+    pub incarnation: u32,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// Kinds of [`Event`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventKind {
+    /// Our answer to the participant's offer `id`.
+    Answer {
+        /// Of the offer.
+        id: u32,
+        /// RFC 8866 text.
+        sdp: String,
+    },
+    /// Our offer; voids every earlier one of ours.
+    Offer {
+        /// To be repeated in the answer.
+        id: u32,
+        /// RFC 8866 text.
+        sdp: String,
+        /// Everything that we send after this offer.
+        sending: Vec<Sending>,
+    },
+    /// A description was refused and changed nothing. `id` is that of the offer or answer.
+    Refused {
+        /// Of the description.
+        id: u32,
+        /// Why.
+        refusal: SignalRefusal,
+    },
+    /// ICE and DTLS are up, and the certificate presented is the promised one.
+    Connected,
+    /// The media connection is gone.
+    Left(LeaveReason),
+}
+
+/// A track that we send to a participant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sending {
+    /// The m-line.
+    pub mid: String,
+    /// Who publishes it.
+    pub publisher: ParticipantId,
+    /// What it carries.
+    pub source: Source,
+}
+
+/// Why a media connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaveReason {
+    /// [`Command::Leave`] or [`Command::CloseRoom`].
+    Asked,
+    /// The participant closed it (DTLS close_notify).
+    Closed,
+    /// No consent for longer than ICE allows (RFC 7675), or the first connection took too long.
+    TransportLost,
+    /// The certificate presented is not the promised one.
+    CertificateMismatch,
+    /// The join was refused.
+    Refused(JoinRefusal),
+    /// Our own code failed in this participant's step.
+    Failed,
+}
+
+/// Why a join was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinRefusal {
+    /// The room has as many participants as it may.
+    RoomFull,
+    /// The shard has.
+    ShardFull,
+}
+
+/// Why an offer or an answer was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignalRefusal {
+    /// There is no such media connection.
+    #[error("no media connection")]
+    NotJoined,
+    /// Not parseable, or not answerable.
+    #[error("unusable description")]
+    BadSdp,
+    /// No fingerprint, several, or not the promised one.
+    #[error("fingerprint not accepted")]
+    Fingerprint,
+    /// Sends what the profile does not allow, or an m-line that names no source.
+    #[error("source not permitted")]
+    SourceNotPermitted,
+    /// More m-lines, codecs or bytes than allowed.
+    #[error("description too large")]
+    TooLarge,
+}

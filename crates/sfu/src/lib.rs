@@ -1,0 +1,15 @@
+//! Who receives which packet.
+//!
+//! A `Shard` is everything one media thread owns: rooms, their participants (one str0m `Rtc` each), the demultiplexer and the timers.
+//! It has no socket, clock or thread; it knows neither users nor permissions nor any signalling protocol: participants are opaque
+//! 128-bit numbers, and what they may send is data in their [`Profile`].
+//!
+//! Contract: give it one input, with the time. Then take outputs until there are none. Then sleep until the deadline it names, or the
+//! next input.
+
+mod command;
+
+pub use command::{
+    Codec, Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, Profile, RoomId, Sending,
+    ShardIndex, SignalRefusal, Source, Sources,
+};

@@ -1,0 +1,1 @@
+//! What each protocol looks like on the wire.
