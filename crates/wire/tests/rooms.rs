@@ -1,5 +1,7 @@
 //! The rooms face, message by message, as `docs/faces/rooms.md` writes them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 
 use wire::rooms::*;
