@@ -84,7 +84,7 @@ impl Shard {
         if let Some(refusal) = self.join_refusal(room, id) {
             return self.tell(id, incarnation, EventKind::Left(LeaveReason::Refused(refusal)));
         }
-        let before = self.by_id.get(&id).copied().and_then(|seat| self.take_out(now, seat));
+        let before = self.by_id.get(&id).copied().and_then(|seat| self.take_out(seat));
         let creds = ufrag::mint(self.config.index, &mut self.rng);
         let text = creds.ufrag.clone();
         let setup = Setup {
@@ -100,7 +100,7 @@ impl Shard {
         self.by_id.insert(id, seat);
         self.rooms.entry(room).or_default().push(seat);
         self.demux.expect(seat, &text);
-        self.change(now, seat, |participant| participant.rtc.handle_input(Input::Timeout(now)));
+        self.change(seat, |participant| participant.rtc.handle_input(Input::Timeout(now)));
         if let Some(before) = before {
             // The others lose the old connection's tracks until the new one publishes.
             self.rewire(now, before.room);
@@ -109,14 +109,14 @@ impl Shard {
 
     /// Ends a participant's media at once and tells both sides.
     pub(crate) fn remove(&mut self, now: Instant, seat: Seat, reason: LeaveReason) {
-        let Some(participant) = self.take_out(now, seat) else { return };
+        let Some(participant) = self.take_out(seat) else { return };
         self.tell(participant.id, participant.incarnation, EventKind::Left(reason));
         self.rewire(now, participant.room);
     }
 
-    fn take_out(&mut self, now: Instant, seat: Seat) -> Option<Participant> {
+    fn take_out(&mut self, seat: Seat) -> Option<Participant> {
         // The other side learns of it by DTLS close_notify.
-        self.change(now, seat, |participant| participant.rtc.close());
+        self.change(seat, |participant| participant.rtc.close());
         self.leaving.retain(|(leaving, _)| *leaving != seat);
         let participant = self.seats.remove(seat)?;
         self.demux.forget(seat);
@@ -140,7 +140,7 @@ impl Shard {
     ) {
         let Some(seat) = self.by_id.get(&id).copied() else { return };
         let mut refusal = None;
-        self.change(now, seat, |participant| {
+        self.change(seat, |participant| {
             refusal = apply(participant).err();
             participant.rtc.handle_input(Input::Timeout(now))
         });
@@ -270,7 +270,7 @@ impl Shard {
 
     fn offer(&mut self, now: Instant, seat: Seat) {
         let mut offer = None;
-        self.change(now, seat, |participant| {
+        self.change(seat, |participant| {
             offer = participant.make_offer(now);
             Ok(())
         });

@@ -205,6 +205,12 @@ impl Shard {
         }
     }
 
+    /// Ends every media connection, with a word to the other side.
+    pub fn close(&mut self, now: Instant) {
+        self.leaving.extend(self.seats.keys().map(|seat| (seat, LeaveReason::Asked)));
+        self.settle(now);
+    }
+
     /// What is to be done; `None`: nothing more.
     pub fn poll_output(&mut self) -> Option<Output> {
         if let Some(transmit) = self.transmits.pop_front() {
@@ -236,14 +242,13 @@ impl Shard {
         seat: Seat,
         change: impl FnOnce(&mut Participant) -> Result<(), RtcError>,
     ) {
-        self.change(now, seat, change);
+        self.change(seat, change);
         self.settle(now);
     }
 
     /// Changes one participant, then drains it. str0m must be drained after every single change: it keeps one received packet, and the next overwrites it.
     pub(crate) fn change(
         &mut self,
-        now: Instant,
         seat: Seat,
         change: impl FnOnce(&mut Participant) -> Result<(), RtcError>,
     ) {
@@ -267,7 +272,6 @@ impl Shard {
                 self.leaving.push((seat, LeaveReason::Failed));
             }
         }
-        let _ = now;
     }
 
     /// Looks at everything that steps have given, and takes out who must go.

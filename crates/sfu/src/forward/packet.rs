@@ -74,7 +74,7 @@ impl Shard {
             None => write,
         };
         self.stats.forwarded += 1;
-        self.change(now, viewer, |participant| {
+        self.change(viewer, |participant| {
             if let Some(stream) = participant.rtc.direct_api().stream_tx(&ssrc) {
                 stream.write_rtp(write);
             }
@@ -109,7 +109,7 @@ impl Shard {
 
     pub(crate) fn ask_keyframes(&mut self, now: Instant, publisher: Seat) {
         let mut asked = 0;
-        self.change(now, publisher, |participant| {
+        self.change(publisher, |participant| {
             asked = participant.request_keyframes(now);
             if asked > 0 { participant.rtc.handle_input(Input::Timeout(now)) } else { Ok(()) }
         });

@@ -87,9 +87,21 @@ impl Heard {
 #[derive(Debug)]
 pub enum Say {
     /// Its offer.
-    Offer { id: u32, sdp: String, sources: BTreeMap<String, Source> },
+    Offer {
+        /// Its number.
+        id: u32,
+        /// The description.
+        sdp: String,
+        /// What each m-line carries.
+        sources: BTreeMap<String, Source>,
+    },
     /// Its answer.
-    Answer { id: u32, sdp: String },
+    Answer {
+        /// Of the server's offer.
+        id: u32,
+        /// The description.
+        sdp: String,
+    },
 }
 
 impl Client {
