@@ -175,23 +175,22 @@ fn read_admin_token(file: &Path) -> Result<Option<Secret>, FolderError> {
 /// Writes the token beside its place and links it there, so that a crash in between leaves no half file, and a file that is there is
 /// not replaced.
 fn write_whole(file: &Path, token: &Secret) -> io::Result<()> {
-    let draft = file.with_extension(format!("{}.draft", std::process::id()));
-    remove_if_present(&draft)?;
-    let mut written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    written.write_all(token.expose().as_bytes())?;
-    written.write_all(b"\n")?;
-    written.sync_all()?;
+    let draft = draft_beside(file, token)?;
     let linked = fs::hard_link(&draft, file);
-    remove_if_present(&draft)?;
+    fs::remove_file(&draft)?;
     linked?;
     sync_parent(file)
 }
 
-fn remove_if_present(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+fn draft_beside(file: &Path, token: &Secret) -> io::Result<PathBuf> {
+    // Two first starts at once draw different tokens, hence write different drafts.
+    let name = hash(TokenKind::Admin, token).map_err(io::Error::other)?.to_hex();
+    let draft = file.with_extension(format!("{name}.draft"));
+    let mut written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    written.write_all(token.expose().as_bytes())?;
+    written.write_all(b"\n")?;
+    written.sync_all()?;
+    Ok(draft)
 }
 
 /// Flushes the folder that a path stands in, so that its name is there after a power cut.
