@@ -22,6 +22,16 @@ fn a_folder_that_is_not_there_is_made_closed() {
 }
 
 #[test]
+fn a_file_in_the_place_of_the_folder_is_refused() {
+    let data = closed_folder();
+    let file = data.path().join("data");
+    fs::write(&file, "").unwrap();
+    for path in [file.clone(), file.join("data")] {
+        assert!(matches!(folder::prepare(&path), Err(FolderError::Io { .. })), "{path:?}");
+    }
+}
+
+#[test]
 fn an_open_folder_is_refused_with_the_command_that_closes_it() {
     let data = closed_folder();
     for open in [0o755, 0o750, 0o711, 0o705, 0o701, 0o710, 0o777] {

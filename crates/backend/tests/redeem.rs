@@ -89,24 +89,32 @@ async fn the_audit_line_of_a_redeem_is_told_what_was_redeemed() {
     assert_eq!(newest[0].entry.detail, format!("{ROOM} {INVITE}"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn callers_that_go_away_leave_no_half_change_behind() {
     let fixture = Fixture::with_invite(10_000).await;
-    for number in 0..200_u128 {
-        let store = fixture.store.clone();
-        let redeem = tokio::spawn(async move {
-            store.redeem_invite(&invite_token(1), &new_session(number), NOW, |_| entry("invite.redeem")).await
-        });
-        // The delays sweep over the length of a redeem, so that callers leave at every stage of it.
-        let patience = Duration::from_micros(u64::try_from(number).unwrap() * 10);
-        tokio::time::sleep(patience).await;
-        redeem.abort();
+    let mut stayed = 0;
+    for number in 0..300_u32 {
+        let (invite, session) = (invite_token(1), new_session(number.into()));
+        let redeem = fixture.store.redeem_invite(&invite, &session, NOW, |_| entry("invite.redeem"));
+        // The turns sweep over the length of a redeem, so that callers leave at every stage of it.
+        tokio::select! {
+            biased;
+            redeemed = redeem => stayed += usize::from(redeemed.unwrap().is_some()),
+            () = turns(number * 10) => {}
+        }
     }
     assert!(fixture.redeem(1, 1_000, NOW).await.is_some());
     let sessions = fixture.store.sessions_of_room(ROOM, NOW).await.unwrap().len();
     let used = fixture.store.invites_of(ROOM).await.unwrap()[0].used;
     let lines = fixture.audit_actions_of("invite.redeem").await;
     assert_eq!((usize::try_from(used).unwrap(), lines), (sessions, sessions));
+    assert!((1..300).contains(&stayed) && sessions > stayed, "{stayed} of 300 stayed");
+}
+
+async fn turns(count: u32) {
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
