@@ -1,6 +1,6 @@
 //! The truth that outlives a process: one set of SQL through sqlx, over SQLite.
 //!
-//! Every change is one transaction that [`Store::write`] begins, and holds its own audit row. Reads go over connections of their
+//! Every change is one transaction that `Store::write` begins, and holds its own audit row. Reads go over connections of their
 //! own and wait for no writer.
 
 mod audit;
