@@ -2,5 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a shell reads the clock")]
 
 pub mod config;
+pub mod faces;
 pub mod http;
+pub mod metrics;
 pub mod services;

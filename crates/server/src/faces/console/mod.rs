@@ -1,0 +1,3 @@
+//! The console: its pages and its own requests.
+
+pub mod assets;

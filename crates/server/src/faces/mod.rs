@@ -1,0 +1,3 @@
+//! One folder a protocol; each exposes its routes and nothing else.
+
+pub mod console;
