@@ -4,5 +4,6 @@
 pub mod config;
 pub mod faces;
 pub mod http;
+pub mod media;
 pub mod metrics;
 pub mod services;
