@@ -9,5 +9,6 @@ pub mod faces;
 pub mod http;
 pub mod hub_driver;
 pub mod media;
+pub mod metrics;
 pub mod outbox;
 pub mod services;

@@ -197,17 +197,21 @@ impl Setting for LogFormat {
     }
 }
 
-/// Where the store is. This release has SQLite only.
+/// Where the store is: a file, since this release has SQLite only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreUrl(pub String);
+pub struct StoreUrl {
+    /// The file of `sqlite:…`.
+    pub file: PathBuf,
+}
 
 impl Setting for StoreUrl {
-    const EXPECTED: &'static str = "a URL that starts with \"sqlite:\" (this release has no other store)";
+    const EXPECTED: &'static str = "\"sqlite:\" and the path of a file (this release has no other store)";
 
     fn read(written: &Written) -> Option<Self> {
-        let url = text(written)?;
-        let path = url.strip_prefix("sqlite:")?.trim_start_matches("//");
-        (!path.is_empty()).then(|| Self(url.to_owned()))
+        let rest = text(written)?.strip_prefix("sqlite:")?;
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        let is_file = !path.is_empty() && !path.starts_with(':') && !path.contains('?');
+        is_file.then(|| Self { file: PathBuf::from(path) })
     }
 }
 
