@@ -153,15 +153,9 @@ const FIGURES: [Figure; 9] = [
     ("media_datagrams_out", "Datagrams sent", MetricType::Counter, |f| f.datagrams_out),
     ("media_bytes_in", "Bytes received", MetricType::Counter, |f| f.bytes_in),
     ("media_bytes_out", "Bytes sent", MetricType::Counter, |f| f.bytes_out),
-    ("media_datagrams_dropped", "Datagrams of nobody", MetricType::Counter, |f| {
-        f.datagrams_dropped
-    }),
-    ("media_forwarded_packets", "Packets forwarded", MetricType::Counter, |f| {
-        f.forwarded_packets
-    }),
-    ("participant_panics", "Participants removed by a panic", MetricType::Counter, |f| {
-        f.participant_panics
-    }),
+    ("media_datagrams_dropped", "Datagrams of nobody", MetricType::Counter, |f| f.datagrams_dropped),
+    ("media_forwarded_packets", "Packets forwarded", MetricType::Counter, |f| f.forwarded_packets),
+    ("participant_panics", "Participants removed by a panic", MetricType::Counter, |f| f.participant_panics),
     ("media_rooms", "Rooms with media", MetricType::Gauge, |f| f.rooms),
     ("media_participants", "Participants with media", MetricType::Gauge, |f| f.participants),
 ];

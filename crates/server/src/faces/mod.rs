@@ -3,3 +3,4 @@
 pub mod admin;
 pub mod console;
 pub mod rooms;
+mod shown;
