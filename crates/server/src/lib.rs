@@ -7,3 +7,4 @@ pub mod http;
 pub mod media;
 pub mod metrics;
 pub mod services;
+pub mod whereabouts;
