@@ -12,3 +12,4 @@ pub mod media;
 pub mod metrics;
 pub mod outbox;
 pub mod services;
+pub mod whereabouts;

@@ -2,10 +2,9 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
-use arc_swap::ArcSwap;
 use axum::http::{Method, StatusCode};
 use prometheus_client::{
     collector::Collector,
@@ -18,7 +17,9 @@ use prometheus_client::{
     },
     registry::Registry,
 };
-use sfu::ShardIndex;
+use sfu::Stats;
+
+use crate::media::MediaPool;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -88,12 +89,9 @@ impl Metrics {
         self.refusals.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// Returns where the driver of one shard publishes its figures.
-    #[must_use]
-    pub fn media_shard(&self, shard: ShardIndex) -> ShardFigures {
-        let figures = ShardFigures(Arc::new(ArcSwap::default()));
-        self.media.0.lock().unwrap_or_else(PoisonError::into_inner).push((shard, figures.clone()));
-        figures
+    /// From here on the text contains the figures of these shards.
+    pub fn watch_media(&self, pool: MediaPool) {
+        _ = self.media.0.set(pool);
     }
 
     /// Returns everything as OpenMetrics text.
@@ -104,75 +102,42 @@ impl Metrics {
     }
 }
 
-/// What one shard has done since its start, and has at the moment. A whole value, published now and then (once a second is enough).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MediaFigures {
-    /// Datagrams received.
-    pub datagrams_in: u64,
-    /// Datagrams sent.
-    pub datagrams_out: u64,
-    /// Bytes received, without IP and UDP headers.
-    pub bytes_in: u64,
-    /// Bytes sent, without IP and UDP headers.
-    pub bytes_out: u64,
-    /// Datagrams that belonged to nobody.
-    pub datagrams_dropped: u64,
-    /// RTP packets forwarded, counted once a subscriber.
-    pub forwarded_packets: u64,
-    /// Participants that were removed since a step of theirs panicked.
-    pub participant_panics: u64,
-    /// Rooms at the moment.
-    pub rooms: u64,
-    /// Participants at the moment.
-    pub participants: u64,
-}
+/// Asks the media threads' published counters at each scrape; they wait for nobody.
+#[derive(Clone, Default)]
+struct MediaBoard(Arc<OnceLock<MediaPool>>);
 
-/// Where one shard publishes its figures; publishing waits for nobody.
-#[derive(Debug, Clone)]
-pub struct ShardFigures(Arc<ArcSwap<MediaFigures>>);
-
-impl ShardFigures {
-    /// Replaces the figures.
-    pub fn publish(&self, figures: MediaFigures) {
-        self.0.store(Arc::new(figures));
+impl fmt::Debug for MediaBoard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MediaBoard")
     }
 }
 
-#[derive(Debug, Clone, Default)]
-struct MediaBoard(Arc<Mutex<Vec<(ShardIndex, ShardFigures)>>>);
+type Figure = (&'static str, &'static str, MetricType, fn(&Stats) -> u64);
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ShardLabel {
-    shard: u8,
-}
+const COUNTER: MetricType = MetricType::Counter;
+const GAUGE: MetricType = MetricType::Gauge;
 
-type Figure = (&'static str, &'static str, MetricType, fn(&MediaFigures) -> u64);
-
-const FIGURES: [Figure; 9] = [
-    ("media_datagrams_in", "Datagrams received", MetricType::Counter, |f| f.datagrams_in),
-    ("media_datagrams_out", "Datagrams sent", MetricType::Counter, |f| f.datagrams_out),
-    ("media_bytes_in", "Bytes received", MetricType::Counter, |f| f.bytes_in),
-    ("media_bytes_out", "Bytes sent", MetricType::Counter, |f| f.bytes_out),
-    ("media_datagrams_dropped", "Datagrams of nobody", MetricType::Counter, |f| f.datagrams_dropped),
-    ("media_forwarded_packets", "Packets forwarded", MetricType::Counter, |f| f.forwarded_packets),
-    ("participant_panics", "Participants removed by a panic", MetricType::Counter, |f| f.participant_panics),
-    ("media_rooms", "Rooms with media", MetricType::Gauge, |f| f.rooms),
-    ("media_participants", "Participants with media", MetricType::Gauge, |f| f.participants),
+const FIGURES: [Figure; 10] = [
+    ("media_datagrams_in", "Datagrams received", COUNTER, |stats| stats.datagrams_in),
+    ("media_datagrams_out", "Datagrams sent", COUNTER, |stats| stats.datagrams_out),
+    ("media_bytes_in", "UDP payload bytes received", COUNTER, |stats| stats.bytes_in),
+    ("media_bytes_out", "UDP payload bytes sent", COUNTER, |stats| stats.bytes_out),
+    ("media_stranger_datagrams", "Datagrams that were nobody's", COUNTER, |stats| stats.strangers),
+    ("media_forwarded_packets", "RTP packets forwarded, once a viewer", COUNTER, |stats| stats.forwarded),
+    ("media_keyframes_asked", "Key frames asked of publishers", COUNTER, |stats| stats.keyframes_asked),
+    ("participant_panics", "Participants removed by a panic; a defect", COUNTER, |stats| stats.panics),
+    ("media_participants", "Media connections", GAUGE, |stats| stats.participants),
+    ("media_rooms", "Rooms with media", GAUGE, |stats| stats.rooms),
 ];
 
 impl Collector for MediaBoard {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let shards: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stats = self.0.get().map(MediaPool::stats).unwrap_or_default();
         for (name, help, kind, figure) in FIGURES {
-            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
-            for (shard, figures) in &shards {
-                let value = figure(&figures.0.load());
-                let label = ShardLabel { shard: shard.0 };
-                let metric = family.encode_family(&label)?;
-                match kind {
-                    MetricType::Counter => ConstCounter::new(value).encode(metric)?,
-                    _ => ConstGauge::new(value).encode(metric)?,
-                }
+            let metric = encoder.encode_descriptor(name, help, None, kind)?;
+            match kind {
+                MetricType::Counter => ConstCounter::new(figure(&stats)).encode(metric)?,
+                _ => ConstGauge::new(figure(&stats)).encode(metric)?,
             }
         }
         Ok(())
@@ -184,22 +149,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_told_by_route_kind_and_shard() {
+    fn figures_are_told_by_route_and_kind() {
         let metrics = Metrics::new();
         metrics.request(&Method::GET, "/r/{room_id}".to_owned(), StatusCode::OK);
         metrics.request(&Method::from_bytes(b"BREW").unwrap(), "none".to_owned(), StatusCode::NOT_FOUND);
         metrics.refused("denied");
         metrics.sessions.set(3);
-        let shard = metrics.media_shard(ShardIndex(1));
-        shard.publish(MediaFigures { participant_panics: 1, participants: 2, ..MediaFigures::default() });
         let text = metrics.text().unwrap();
         for line in [
             "countersign_http_requests_total{method=\"GET\",route=\"/r/{room_id}\",status=\"200\"} 1",
             "countersign_http_requests_total{method=\"other\",route=\"none\",status=\"404\"} 1",
             "countersign_refusals_total{kind=\"denied\"} 1",
             "countersign_sessions 3",
-            "countersign_participant_panics_total{shard=\"1\"} 1",
-            "countersign_media_participants{shard=\"1\"} 2",
+            "countersign_participant_panics_total 0",
+            "countersign_media_participants 0",
         ] {
             assert!(text.lines().any(|present| present == line), "{line} is not in\n{text}");
         }

@@ -9,9 +9,10 @@ use std::{
 use super::{
     file,
     public_url::{PublicUrl, Scheme},
-    values::{Advertised, LogFormat, LogLevel, Set, TlsMode},
+    values::{LogFormat, LogLevel, Set, TlsMode},
     written::ConfigError,
 };
+use crate::media::Advertise;
 
 /// The checked configuration.
 #[derive(Debug, Clone)]
@@ -79,7 +80,7 @@ pub struct Media {
     /// Where to listen for TCP.
     pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told; empty: the addresses of the interfaces.
-    pub advertise: Vec<Advertised>,
+    pub advertise: Vec<Advertise>,
 }
 
 /// The log.

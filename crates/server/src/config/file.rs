@@ -5,9 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     public_url::PublicUrl,
-    values::{Advertised, LogFormat, LogLevel, Seconds, Set, Setting, StoreUrl, TlsMode},
+    values::{LogFormat, LogLevel, Seconds, Set, Setting, StoreUrl, TlsMode},
     written::{ConfigError, Entries},
 };
+use crate::media::Advertise;
 
 /// One key, for the documentation.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +113,7 @@ section! {
         listen_tcp: Vec<SocketAddr> = Default "\"0.0.0.0:8443\"",
         /// Addresses that clients are told to send media to, each `ip` or `ip:port`, when they differ from those
         /// listened on (behind NAT). When it is not written: the addresses of this machine's interfaces.
-        advertise: Vec<Advertised> = Example "[\"203.0.113.10\"]",
+        advertise: Vec<Advertise> = Example "[\"203.0.113.10\"]",
     }
 }
 
