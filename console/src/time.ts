@@ -8,7 +8,7 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
 export function fromNow(at: number, now: number): string {
   const words = new Intl.RelativeTimeFormat("en", { numeric: "always" });
   for (const [unit, size] of STEPS) {
-    if (Math.abs(at - now) >= size) return words.format(Math.trunc((at - now) / size), unit);
+    if (Math.abs(at - now) >= size) return words.format(Math.round((at - now) / size), unit);
   }
   return at > now ? "in less than a minute" : "just now";
 }

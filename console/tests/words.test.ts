@@ -42,7 +42,7 @@ test("messages that lack what they need are passed over", () => {
     `{"type":"hello","nonce":"abc"}`,
     `{"type":"pong","extra":1}`,
     `{"type":"offer","media":"m","id":1,"sdp":"v=0","tracks":{}}`,
-    `{"type":"answer","media":"m","id":"1","sdp":"v=0"}`,
+    `{"type":"answer","media":"m","id":0,"sdp":"v=0"}`,
     `{"type":"welcome","participant_id":"p","room_id":"r","room_name":"n","name":"a","permissions":[],"media":null}`,
     `{"type":"error","code":"denied","message":"no"}`,
   ];

@@ -204,7 +204,7 @@ export class Call {
     if (error.code === "fingerprint-refused") {
       this.dropLink();
       this.update({ notice: "The server refused this connection: something between changed its keys." });
-    } else if (error.about === "offer" || error.about === "answer") {
+    } else if (error.about === "offer" || error.about === "answer" || (error.code === "media-refused" && !error.about)) {
       this.linkFailed();
     } else if (error.code === "forbidden") {
       this.update({ notice: "You are not allowed to do that." });

@@ -32,8 +32,7 @@ export class MediaLink {
   private readonly connection: RTCPeerConnection;
   private readonly sending = new Map<Source, RTCRtpTransceiver>();
   private queue: Promise<void> = Promise.resolve();
-  private inFlight: ClientMessage | null = null;
-  private inFlightId = "";
+  private inFlight: Extract<ClientMessage, { type: "offer" }> | null = null;
   private offers = 0;
   private wantsOffer = false;
   private closed = false;
@@ -124,14 +123,13 @@ export class MediaLink {
       if (mid !== null && direction === "sendonly") tracks[mid] = source;
     }
     this.offers += 1;
-    this.inFlightId = String(this.offers);
     const sdp = this.connection.localDescription?.sdp ?? "";
-    this.inFlight = { type: "offer", media: this.label, id: this.inFlightId, sdp, tracks };
+    this.inFlight = { type: "offer", media: this.label, id: this.offers, sdp, tracks };
     this.events.send(this.inFlight);
   }
 
   private async conclude(answer: ServerAnswer): Promise<void> {
-    if (!this.inFlight || String(answer.id) !== this.inFlightId) return;
+    if (answer.id !== this.inFlight?.id) return;
     this.inFlight = null;
     await this.connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
     if (this.wantsOffer) await this.offer();

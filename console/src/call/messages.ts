@@ -29,7 +29,7 @@ export interface Welcome {
 export interface ServerOffer {
   type: "offer";
   media: string;
-  id: string | number;
+  id: number;
   sdp: string;
   tracks: Record<string, Incoming>;
 }
@@ -37,7 +37,7 @@ export interface ServerOffer {
 export interface ServerAnswer {
   type: "answer";
   media: string;
-  id: string | number;
+  id: number;
   sdp: string;
 }
 
@@ -60,8 +60,8 @@ export type ServerMessage =
 
 export type ClientMessage =
   | { type: "authenticate"; session_token: string; signature: string }
-  | { type: "offer"; media: string; id: string; sdp: string; tracks: Record<string, Source> }
-  | { type: "answer"; media: string; id: string | number; sdp: string }
+  | { type: "offer"; media: string; id: number; sdp: string; tracks: Record<string, Source> }
+  | { type: "answer"; media: string; id: number; sdp: string }
   | { type: "candidate"; media: string; candidate: string }
   | { type: "mute"; source: Source; muted: boolean }
   | { type: "remove"; participant_id: string }
@@ -69,13 +69,15 @@ export type ClientMessage =
   | { type: "leave" }
   | { type: "ping" };
 
+type Kind = "string" | "number" | "array" | "object";
+
 /** Fields that a message of each type must have to be used at all. */
-const REQUIRED: Record<ServerMessage["type"], Record<string, "string" | "array" | "object" | "id">> = {
+const REQUIRED: Record<ServerMessage["type"], Record<string, Kind>> = {
   hello: { nonce: "string" },
   welcome: { participant_id: "string", room_id: "string", room_name: "string", name: "string", permissions: "array" },
   roster: { participants: "array" },
-  offer: { media: "string", id: "id", sdp: "string", tracks: "object" },
-  answer: { media: "string", id: "id", sdp: "string" },
+  offer: { media: "string", id: "number", sdp: "string", tracks: "object" },
+  answer: { media: "string", id: "number", sdp: "string" },
   pong: {},
   goodbye: { reason: "string" },
   error: { code: "string" },
@@ -97,7 +99,7 @@ export function decode(text: string): ServerMessage | null {
   return fields as unknown as ServerMessage;
 }
 
-function is(kind: "string" | "array" | "object" | "id", value: unknown): boolean {
+function is(kind: Kind, value: unknown): boolean {
   switch (kind) {
     case "string":
       return typeof value === "string";
@@ -105,7 +107,7 @@ function is(kind: "string" | "array" | "object" | "id", value: unknown): boolean
       return Array.isArray(value);
     case "object":
       return typeof value === "object" && value !== null && !Array.isArray(value);
-    case "id":
-      return typeof value === "string" || typeof value === "number";
+    case "number":
+      return typeof value === "number";
   }
 }

@@ -46,9 +46,13 @@ export function AuditTable(props: { limit: number; about: string[] | null; onSig
               <td data-label="When" class="cell-narrow">
                 <time dateTime={new Date(record.at).toISOString()}>{clockTime(record.at)}</time>
               </td>
-              <td data-label="Who" class="cell-id">{record.actor}</td>
+              <td data-label="Who">
+                <Shortened text={record.actor} />
+              </td>
               <td data-label="What">
-                <strong>{record.action}</strong> <span class="cell-id">{record.subject}</span>
+                <span>
+                  <strong>{record.action}</strong> <Shortened text={record.subject} />
+                </span>
                 {record.detail && <span class="cell-detail">{record.detail}</span>}
               </td>
               <td data-label="Outcome">
@@ -61,6 +65,15 @@ export function AuditTable(props: { limit: number; about: string[] | null; onSig
         </tbody>
       </table>
     </div>
+  );
+}
+
+/** Shows ids by their first characters; the whole text is a hover away. */
+function Shortened({ text }: { text: string }) {
+  return (
+    <span class="cell-id" title={text}>
+      {text.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/g, "$1…")}
+    </span>
   );
 }
 
