@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Call, CallView } from "../call/call.ts";
 import type { Arriving } from "../call/link.ts";
 import type { Participant } from "../call/messages.ts";
@@ -13,6 +13,9 @@ export function Stage({ call, view }: { call: Call; view: CallView }) {
   useEffect(() => {
     document.title = `${view.roomName} · countersign`;
   }, [view.roomName]);
+  // Whoever pressed Join by keyboard goes on from here: the button that had the focus is gone.
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus(), []);
   const onBlocked = () => setBlocked(true);
   const screens = view.arriving.filter(({ source, participant_id }) => source === "screen" && isIn(view, participant_id));
   const voices = view.arriving.filter(({ source }) => source === "voice");
@@ -21,7 +24,9 @@ export function Stage({ call, view }: { call: Call; view: CallView }) {
   return (
     <main class={shares ? "stage stage-shared" : "stage"}>
       <header class="stage-head">
-        <h1>{view.roomName}</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          {view.roomName}
+        </h1>
         <p class="stage-count">{countOf(view.participants.length)}</p>
         <p class="status" role="status" data-phase={view.phase}>
           {statusOf(view)}
@@ -48,9 +53,34 @@ export function Stage({ call, view }: { call: Call; view: CallView }) {
       {voices.map(({ track }) => (
         <Sound key={track.id} track={track} onBlocked={onBlocked} />
       ))}
+      <Comings participants={view.participants} />
       <Bar call={call} view={view} blocked={blocked} onUnblock={() => (playAll(), setBlocked(false))} />
     </main>
   );
+}
+
+/** Tells screen readers who came and who went. */
+function Comings({ participants }: { participants: Participant[] }) {
+  const before = useRef<Participant[] | null>(null);
+  const [said, setSaid] = useState("");
+  useEffect(() => {
+    const known = before.current;
+    before.current = participants;
+    if (!known || known.length === 0) return;
+    const came = missingFrom(known, participants).map(({ name }) => `${name} joined.`);
+    const went = missingFrom(participants, known).map(({ name }) => `${name} left.`);
+    if (came.length + went.length > 0) setSaid([...came, ...went].join(" "));
+  }, [participants]);
+  return (
+    <p class="for-readers" aria-live="polite">
+      {said}
+    </p>
+  );
+}
+
+/** Returns those of `all` that are not in `some`. */
+function missingFrom(some: Participant[], all: Participant[]): Participant[] {
+  return all.filter(({ participant_id }) => !some.some((one) => one.participant_id === participant_id));
 }
 
 function Screen({ screen, view, onBlocked }: { screen: Arriving; view: CallView; onBlocked: () => void }) {
