@@ -1,1 +1,13 @@
 //! Where things are kept.
+//!
+//! This crate decides nothing: it neither believes a credential (`identity` does) nor limits who may ask (`server` does). It keeps the
+//! data folder closed to others, and what it has acknowledged survives the end of the process and of the power.
+
+pub mod folder;
+pub mod store;
+
+pub use folder::FolderError;
+pub use store::{
+    AuditEntry, AuditRecord, ConsoleKind, InviteRecord, NewConsoleToken, NewInvite, NewRoom, NewSession,
+    Outcome, Redeemed, RoomRecord, SessionRecord, Store, StoreError,
+};

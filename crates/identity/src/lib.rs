@@ -1,1 +1,33 @@
 //! Who is asking, and what may they do.
+//!
+//! This crate does not load, store, send or time anything: no clock, no I/O, no chance. The caller loads a record, brings the time
+//! and the random bytes, and gets a [`Grant`] or the reason why not.
+//!
+//! The road: a [`Credential`] was shown; `verify` finds the [`Principal`] it proves; the [`Grant`] says what that principal may do
+//! and until when; a [`Session`] is its live presence.
+
+mod credential;
+mod fingerprint;
+mod grant;
+mod id;
+mod malformed;
+mod permission;
+mod possession;
+mod principal;
+mod secret;
+mod time;
+mod token;
+mod verify;
+
+pub use credential::Credential;
+pub use fingerprint::Fingerprint;
+pub use grant::{Forbidden, Grant, Session};
+pub use id::{InviteId, RealmId, RoomKey, SessionId, UserId};
+pub use malformed::Malformed;
+pub use permission::{Permission, Permissions};
+pub use possession::{PublicKey, verify_first_message};
+pub use principal::{Principal, Subject};
+pub use secret::Secret;
+pub use time::UnixMillis;
+pub use token::{TokenHash, TokenKind, hash, mint};
+pub use verify::{Denied, ParticipantRecord, TokenRecord, verify_participant, verify_token};

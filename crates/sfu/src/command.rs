@@ -135,6 +135,11 @@ pub enum Command {
         /// RFC 8866 text.
         sdp: String,
     },
+    /// Repeats [`EventKind::Offer`] if one waits for its answer: the participant has a new signalling connection, and may not have got it.
+    Repeat {
+        /// Whose.
+        participant: ParticipantId,
+    },
     /// A trickled candidate, as `candidate:…`.
     Candidate {
         /// Whose.

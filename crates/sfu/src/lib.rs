@@ -1,6 +1,6 @@
 //! Who receives which packet.
 //!
-//! A `Shard` is everything one media thread owns: rooms, their participants (one str0m `Rtc` each), the demultiplexer and the timers.
+//! A [`Shard`] is everything one media thread owns: rooms, their participants (one str0m `Rtc` each), the demultiplexer and the timers.
 //! It has no socket, clock or thread; it knows neither users nor permissions nor any signalling protocol: participants are opaque
 //! 128-bit numbers, and what they may send is data in their [`Profile`].
 //!
@@ -8,8 +8,20 @@
 //! next input.
 
 mod command;
+mod crypto;
+mod demux;
+mod forward;
+mod negotiate;
+mod participant;
+mod room;
+mod sdp;
+mod shard;
+mod timers;
+mod ufrag;
 
 pub use command::{
     Codec, Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, Profile, RoomId, Sending,
     ShardIndex, SignalRefusal, Source, Sources,
 };
+pub use crypto::{Certificate, provider};
+pub use shard::{Datagram, Output, Shard, ShardConfig, ShardError, Stats, Transmit};

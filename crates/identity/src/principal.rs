@@ -1,0 +1,35 @@
+use crate::{RealmId, SessionId, UserId};
+
+/// Who it is, once believed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Principal {
+    /// The tenant it belongs to.
+    pub realm: RealmId,
+    /// Who it is within that realm.
+    pub subject: Subject,
+}
+
+impl Principal {
+    /// Returns the principal of an operator of this installation.
+    #[must_use]
+    pub fn operator(user: UserId) -> Self {
+        Self { realm: RealmId::installation(), subject: Subject::Operator(user) }
+    }
+
+    /// Returns the principal of whoever redeemed an invite and got this session.
+    #[must_use]
+    pub fn guest(session: SessionId) -> Self {
+        Self { realm: RealmId::installation(), subject: Subject::Guest(session) }
+    }
+}
+
+/// Who a principal is within its realm.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A person who runs this installation.
+    Operator(UserId),
+    /// A person with an account.
+    User(UserId),
+    /// Whoever redeemed an invite: known by the keys that its session is bound to, and by nothing else.
+    Guest(SessionId),
+}

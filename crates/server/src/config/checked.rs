@@ -1,0 +1,232 @@
+//! What the program relies on: every value present, every combination sensible.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::{
+    file,
+    public_url::{PublicUrl, Scheme},
+    values::{Advertised, LogFormat, LogLevel, Set, TlsMode},
+    written::ConfigError,
+};
+
+/// The checked configuration.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// Folder for everything that must survive.
+    pub data_dir: PathBuf,
+    /// The main listener.
+    pub http: Http,
+    /// Sound and pictures.
+    pub media: Media,
+    /// Address of the listener with nothing but metrics.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The log.
+    pub log: Log,
+    /// URL of the store, `sqlite:…`.
+    pub store_url: String,
+    /// How long a stop may take.
+    pub shutdown_deadline: Duration,
+    /// What the operator should know although it is no error.
+    pub warnings: Vec<String>,
+}
+
+/// The main listener.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// How it encrypts.
+    pub tls: Tls,
+    /// Whether a reverse proxy stands before it.
+    pub proxy: Proxy,
+    public_url: Option<PublicUrl>,
+}
+
+/// How the main listener encrypts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Not at all: loopback, or behind a proxy that does.
+    Off,
+    /// With a certificate that the server makes and keeps in the data folder.
+    SelfSigned,
+    /// With the operator's certificate.
+    Files {
+        /// PEM chain.
+        cert: PathBuf,
+        /// PEM private key.
+        key: PathBuf,
+    },
+}
+
+/// Whether a reverse proxy stands before the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proxy {
+    /// Clients connect directly; forwarding headers are ignored.
+    Absent,
+    /// Every connection comes from a proxy that encrypts, and appends the client's address to `X-Forwarded-For`.
+    Trusted,
+}
+
+/// Sound and pictures.
+#[derive(Debug, Clone)]
+pub struct Media {
+    /// Where to listen for UDP; port 0 takes any free one. Never empty.
+    pub listen_udp: Vec<SocketAddr>,
+    /// Where to listen for TCP.
+    pub listen_tcp: Vec<SocketAddr>,
+    /// What clients are told; empty: the addresses of the interfaces.
+    pub advertise: Vec<Advertised>,
+}
+
+/// The log.
+#[derive(Debug, Clone, Copy)]
+pub struct Log {
+    /// How much.
+    pub level: LogLevel,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+const DEFAULT_DATA_DIR: &str = "./countersign-data";
+const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const DEFAULT_MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
+const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(5);
+const STORE_FILE: &str = "countersign.sqlite";
+
+impl Checked {
+    /// Fills in the defaults and refuses combinations that cannot work, naming the place and what was expected.
+    pub fn check(file: file::File) -> Result<Self, ConfigError> {
+        let mut warnings = Vec::new();
+        let data_dir = file.top.data_dir.map_or_else(|| PathBuf::from(DEFAULT_DATA_DIR), |set| set.value);
+        let store_url = match file.store.url {
+            Some(set) => set.value.0,
+            None => format!("sqlite:{}", data_dir.join(STORE_FILE).display()),
+        };
+        if let Some(set) = &file.media.listen_tcp {
+            warnings
+                .push(format!("{}: media.listen_tcp: this release serves media over UDP only", set.origin));
+        }
+        Ok(Self {
+            data_dir,
+            http: Http::check(file.http, &mut warnings)?,
+            media: Media {
+                listen_udp: file.media.listen_udp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value),
+                listen_tcp: file.media.listen_tcp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value),
+                advertise: file.media.advertise.map_or_else(Vec::new, |set| set.value),
+            },
+            metrics_listen: file.metrics.listen.map(|set| set.value),
+            log: Log {
+                level: file.log.level.map_or(LogLevel::Info, |set| set.value),
+                format: file.log.format.map_or(LogFormat::Text, |set| set.value),
+            },
+            store_url,
+            shutdown_deadline: file.shutdown.deadline_s.map_or(DEFAULT_SHUTDOWN, |set| set.value.0),
+            warnings,
+        })
+    }
+}
+
+impl Http {
+    /// Returns the address that users see, given where the listener really is.
+    #[must_use]
+    pub fn public_url(&self, bound: SocketAddr) -> PublicUrl {
+        if let Some(url) = &self.public_url {
+            return url.clone();
+        }
+        let scheme = if self.tls == Tls::Off { Scheme::Http } else { Scheme::Https };
+        let address = bound.ip();
+        let address = if address.is_unspecified() { interface_address().unwrap_or(address) } else { address };
+        PublicUrl::new(scheme, &address.to_string(), bound.port())
+    }
+
+    fn check(http: file::Http, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
+        let listen = http.listen.as_ref().map_or(DEFAULT_HTTP, |set| set.value);
+        let proxy = match &http.trusted_proxy {
+            Some(Set { value: true, .. }) => Proxy::Trusted,
+            Some(Set { value: false, .. }) | None => Proxy::Absent,
+        };
+        let mode = match &http.tls {
+            Some(set) => set.value,
+            None if listen.ip().is_loopback() => TlsMode::Off,
+            None => TlsMode::SelfSigned,
+        };
+        if let Some(set) = &http.tls
+            && mode == TlsMode::Off
+            && !listen.ip().is_loopback()
+            && proxy == Proxy::Absent
+        {
+            let problem = format!(
+                "http.tls: \"off\" on {listen}, which is not a loopback address; expected \"self-signed\" or \"files\", \
+                 or trusted_proxy = true when a reverse proxy encrypts"
+            );
+            return Err(ConfigError::at(&set.origin, problem));
+        }
+        let tls = check_tls(mode, &http)?;
+        let public_url = check_public_url(http.public_url, &tls, proxy, warnings)?;
+        Ok(Self { listen, tls, proxy, public_url })
+    }
+}
+
+fn check_tls(mode: TlsMode, http: &file::Http) -> Result<Tls, ConfigError> {
+    if mode != TlsMode::Files {
+        let (name, stray) = match (&http.cert_file, &http.key_file) {
+            (Some(set), _) => ("cert_file", set),
+            (None, Some(set)) => ("key_file", set),
+            (None, None) => return Ok(if mode == TlsMode::Off { Tls::Off } else { Tls::SelfSigned }),
+        };
+        let problem = format!("http.{name}: is read only with tls = \"files\"; expected that, or no {name}");
+        return Err(ConfigError::at(&stray.origin, problem));
+    }
+    match (&http.tls, &http.cert_file, &http.key_file) {
+        (_, Some(cert), Some(key)) => Ok(Tls::Files { cert: cert.value.clone(), key: key.value.clone() }),
+        (Some(set), ..) => {
+            let problem = "http.tls: \"files\" needs both cert_file and key_file";
+            Err(ConfigError::at(&set.origin, problem))
+        }
+        (None, ..) => Ok(Tls::SelfSigned),
+    }
+}
+
+fn check_public_url(
+    public_url: Option<Set<PublicUrl>>,
+    tls: &Tls,
+    proxy: Proxy,
+    warnings: &mut Vec<String>,
+) -> Result<Option<PublicUrl>, ConfigError> {
+    let Some(Set { value: url, origin }) = public_url else {
+        if proxy == Proxy::Trusted {
+            warnings.push("http.public_url is not set: links name the listener, not the proxy".to_owned());
+        }
+        return Ok(None);
+    };
+    match (url.scheme(), tls, proxy) {
+        (Scheme::Http, Tls::SelfSigned | Tls::Files { .. }, Proxy::Absent) => {
+            let problem = format!("http.public_url: expected https://, since tls is on; found \"{url}\"");
+            return Err(ConfigError::at(&origin, problem));
+        }
+        (Scheme::Https, Tls::Off, Proxy::Absent) => {
+            let problem = format!(
+                "http.public_url: expected http://, since tls is off and there is no trusted_proxy; found \"{url}\""
+            );
+            return Err(ConfigError::at(&origin, problem));
+        }
+        (Scheme::Http, ..) if !url.is_loopback() => {
+            warnings.push(format!(
+                "{origin}: http.public_url is not encrypted: browsers will not give it a camera"
+            ));
+        }
+        (Scheme::Http | Scheme::Https, ..) => {}
+    }
+    Ok(Some(url))
+}
+
+/// The first address of this machine that others can reach, for links when the listener takes every address.
+fn interface_address() -> Option<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().ok()?;
+    let mut addresses = interfaces.into_iter().map(|interface| interface.ip()).filter(|ip| !ip.is_loopback());
+    addresses.clone().find(IpAddr::is_ipv4).or_else(|| addresses.next())
+}

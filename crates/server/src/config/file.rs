@@ -1,0 +1,248 @@
+//! What may be written: every key, its type, its documentation and its default. The example file and `docs/configuration.md` are made
+//! from this.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use super::{
+    public_url::PublicUrl,
+    values::{Advertised, LogFormat, LogLevel, Seconds, Set, Setting, StoreUrl, TlsMode},
+    written::{ConfigError, Entries},
+};
+
+/// One key, for the documentation.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its section; empty at the top level.
+    pub section: &'static str,
+    /// Its name in the section.
+    pub name: &'static str,
+    /// Its documentation, one item a line.
+    pub lines: &'static [&'static str],
+    /// What holds when it is not written, or a sample value when that depends.
+    pub sample: &'static str,
+    /// Whether `sample` is the default.
+    pub standing: Standing,
+}
+
+/// What the sample of a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The value that holds when nothing is written.
+    Default,
+    /// A possible value; the documentation says what holds when nothing is written.
+    Example,
+}
+
+impl Key {
+    /// The key as environment, flags and messages name it: `data_dir`, `http.listen`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
+    }
+}
+
+/// Defines a section: a struct whose fields are optional, how it is read, and the table of its keys.
+macro_rules! section {
+    (
+        $(#[doc = $about:literal])*
+        $section:ident = $path:literal {
+            $( $(#[doc = $line:literal])* $key:ident: $type:ty = $standing:ident $sample:literal, )*
+        }
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Debug, Default)]
+        pub struct $section {
+            $( $(#[doc = $line])* pub $key: Option<Set<$type>>, )*
+        }
+
+        impl $section {
+            const KEYS: &'static [Key] = &[$( Key {
+                section: $path,
+                name: stringify!($key),
+                lines: &[$( $line ),*],
+                sample: $sample,
+                standing: Standing::$standing,
+            } ),*];
+
+            fn take(entries: &mut Entries) -> Result<Self, ConfigError> {
+                Ok(Self { $( $key: take(entries, $path, stringify!($key))?, )* })
+            }
+        }
+    };
+}
+
+section! {
+    /// Keys outside a section.
+    Top = "" {
+        /// Folder for everything that must survive a restart: the store, the admin token, the generated certificate.
+        /// It is made at the first start, for the server's user only (mode 0700). A folder that others can read stops the start.
+        data_dir: PathBuf = Default "\"./countersign-data\"",
+    }
+}
+
+section! {
+    /// The main listener: pages, rooms, administration, health.
+    Http = "http" {
+        /// Address and port to listen on. Port 0 takes any free one.
+        listen: SocketAddr = Default "\"127.0.0.1:8080\"",
+        /// The address that users see, in invite links and as the only origin whose pages may connect.
+        /// When it is not written: the scheme and address of `listen`.
+        public_url: PublicUrl = Example "\"https://call.example.org\"",
+        /// "off", "self-signed" (the server makes a certificate and keeps it in the data folder) or "files".
+        /// When it is not written: "off" on a loopback address, "self-signed" elsewhere, since browsers give
+        /// cameras only to loopback or encrypted pages. "off" elsewhere is refused unless `trusted_proxy` is true.
+        tls: TlsMode = Example "\"self-signed\"",
+        /// PEM file with the certificate chain, for tls = "files".
+        cert_file: PathBuf = Example "\"/etc/countersign/cert.pem\"",
+        /// PEM file with the private key, for tls = "files".
+        key_file: PathBuf = Example "\"/etc/countersign/key.pem\"",
+        /// Every connection comes from a reverse proxy that encrypts and appends the client's address to X-Forwarded-For.
+        /// The last entry of that header is then taken for the client's address.
+        trusted_proxy: bool = Default "false",
+    }
+}
+
+section! {
+    /// Sound and pictures.
+    Media = "media" {
+        /// Address and port for media over UDP, or a list of them. Port 0 takes any free one.
+        listen_udp: Vec<SocketAddr> = Default "\"0.0.0.0:8443\"",
+        /// Address and port for media over TCP, or a list of them. Checked, but not served by this release.
+        listen_tcp: Vec<SocketAddr> = Default "\"0.0.0.0:8443\"",
+        /// Addresses that clients are told to send media to, each `ip` or `ip:port`, when they differ from those
+        /// listened on (behind NAT). When it is not written: the addresses of this machine's interfaces.
+        advertise: Vec<Advertised> = Example "[\"203.0.113.10\"]",
+    }
+}
+
+section! {
+    /// The server's own counters.
+    Metrics = "metrics" {
+        /// Address and port of a plain listener with nothing but /metrics, without a token: for a private network.
+        /// When it is not written: only /metrics of the main listener, which needs the admin token.
+        listen: SocketAddr = Example "\"127.0.0.1:9100\"",
+    }
+}
+
+section! {
+    /// The log, on standard error. It holds no secrets, no session descriptions and no whole addresses of clients.
+    Log = "log" {
+        /// "error", "warn", "info" or "debug".
+        level: LogLevel = Default "\"info\"",
+        /// "text" or "json" (one object a line).
+        format: LogFormat = Default "\"text\"",
+    }
+}
+
+section! {
+    /// Rooms, invites, sessions and the audit record.
+    Store = "store" {
+        /// URL of the store; this release has SQLite only. When it is not written: a file in the data folder.
+        url: StoreUrl = Example "\"sqlite:///var/lib/countersign/countersign.sqlite\"",
+    }
+}
+
+section! {
+    /// The end, after SIGTERM or SIGINT.
+    Shutdown = "shutdown" {
+        /// Seconds for saying goodbye to everyone, 1 to 300. What is not done then is cut off.
+        deadline_s: Seconds = Default "5",
+    }
+}
+
+/// Everything that was written. `None` everywhere is a valid configuration.
+#[derive(Debug, Default)]
+pub struct File {
+    /// Keys outside a section.
+    pub top: Top,
+    /// `[http]`
+    pub http: Http,
+    /// `[media]`
+    pub media: Media,
+    /// `[metrics]`
+    pub metrics: Metrics,
+    /// `[log]`
+    pub log: Log,
+    /// `[store]`
+    pub store: Store,
+    /// `[shutdown]`
+    pub shutdown: Shutdown,
+}
+
+/// Sections in the order of the documentation, with what each is about.
+pub const SECTIONS: [(&str, &str, &[Key]); 7] = [
+    ("", "", Top::KEYS),
+    ("http", "The main listener: pages, rooms, administration, health.", Http::KEYS),
+    ("media", "Sound and pictures.", Media::KEYS),
+    ("metrics", "The server's own counters.", Metrics::KEYS),
+    (
+        "log",
+        "The log, on standard error. It holds no secrets, no session descriptions and no whole addresses of clients.",
+        Log::KEYS,
+    ),
+    ("store", "Rooms, invites, sessions and the audit record.", Store::KEYS),
+    ("shutdown", "The end, after SIGTERM or SIGINT.", Shutdown::KEYS),
+];
+
+impl File {
+    /// Reads every key; an unknown one or a value of the wrong kind is an error that names the place and what was expected.
+    pub fn read(mut entries: Entries) -> Result<Self, ConfigError> {
+        let file = Self {
+            top: Top::take(&mut entries)?,
+            http: Http::take(&mut entries)?,
+            media: Media::take(&mut entries)?,
+            metrics: Metrics::take(&mut entries)?,
+            log: Log::take(&mut entries)?,
+            store: Store::take(&mut entries)?,
+            shutdown: Shutdown::take(&mut entries)?,
+        };
+        match entries.left_over() {
+            None => Ok(file),
+            Some((key, entry)) => Err(ConfigError::at(&entry.origin, unknown(&key))),
+        }
+    }
+
+    /// Whether a name at the top level is that of a section.
+    #[must_use]
+    pub fn is_section(name: &str) -> bool {
+        SECTIONS.iter().any(|(section, ..)| *section == name && !name.is_empty())
+    }
+}
+
+fn take<T: Setting>(entries: &mut Entries, section: &str, name: &str) -> Result<Option<Set<T>>, ConfigError> {
+    let path = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
+    let Some(entry) = entries.take(&path) else { return Ok(None) };
+    match T::read(&entry.value) {
+        Some(value) => Ok(Some(Set { value, origin: entry.origin })),
+        None => {
+            let problem = format!("{path}: expected {}, found {}", T::EXPECTED, entry.value);
+            Err(ConfigError::at(&entry.origin, problem))
+        }
+    }
+}
+
+fn unknown(key: &str) -> String {
+    let known: Vec<String> = SECTIONS.iter().flat_map(|(.., keys)| keys.iter().map(Key::path)).collect();
+    let nearest = known
+        .iter()
+        .map(|candidate| (strsim::osa_distance(key, candidate), candidate))
+        .min()
+        .filter(|(distance, _)| *distance <= 4);
+    let section = key.split_once('.').map_or(key, |(section, _)| section);
+    match nearest {
+        Some((_, nearest)) => format!("{key}: unknown key; did you mean {nearest}?"),
+        None if File::is_section(section) => {
+            let prefix = format!("{section}.");
+            let inside: Vec<&str> = known.iter().filter_map(|path| path.strip_prefix(&prefix)).collect();
+            format!("{key}: unknown key; [{section}] has {}", inside.join(", "))
+        }
+        None => {
+            let sections: Vec<String> = SECTIONS
+                .iter()
+                .filter(|(section, ..)| !section.is_empty())
+                .map(|(section, ..)| format!("[{section}]"))
+                .collect();
+            format!("{key}: unknown key; expected data_dir or a section of {}", sections.join(", "))
+        }
+    }
+}

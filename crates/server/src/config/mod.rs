@@ -1,0 +1,47 @@
+//! What the operator wants: `file.rs` is what may be written, `checked.rs` what the program relies on.
+
+use std::path::Path;
+
+mod checked;
+mod file;
+mod public_url;
+mod reference;
+mod values;
+mod written;
+
+pub use checked::{Checked, Http, Log, Media, Proxy, Tls};
+pub use public_url::{PublicUrl, Scheme};
+pub use reference::{example, markdown};
+pub use values::{Advertised, LogFormat, LogLevel};
+pub use written::{ConfigError, ENVIRONMENT_PREFIX, Origin};
+
+/// One flag that sets a key.
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// `data_dir`, `http.listen`.
+    pub key: String,
+    /// As it was written; lists are separated by commas.
+    pub value: String,
+    /// The whole flag, for messages.
+    pub flag: String,
+}
+
+/// Reads the configuration: `file`, then the variables of `environment` that are ours, then `flags`; the later wins.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[Override],
+) -> Result<Checked, ConfigError> {
+    let mut entries = written::Entries::default();
+    if let Some(path) = file {
+        entries.add_file(path, file::File::is_section)?;
+    }
+    entries.add_environment(environment);
+    for flag in flags {
+        entries.add_flag(&flag.key, &flag.value, flag.flag.clone());
+    }
+    Checked::check(file::File::read(entries)?)
+}
+
+#[cfg(test)]
+mod tests;

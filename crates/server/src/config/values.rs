@@ -1,0 +1,229 @@
+//! The types of values that keys can have, and how each is read.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::{
+    public_url::PublicUrl,
+    written::{Origin, Written},
+};
+
+/// A value with the place where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Set<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// A type that a key can have.
+pub trait Setting: Sized {
+    /// Completes "expected …".
+    const EXPECTED: &'static str;
+
+    /// Reads what was written; `None` when it is something else.
+    fn read(written: &Written) -> Option<Self>;
+}
+
+fn text(written: &Written) -> Option<&str> {
+    match written {
+        Written::Loose(text) | Written::Text(text) => Some(text),
+        Written::Number(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => None,
+    }
+}
+
+/// One value or a list of them; the environment and flags separate by commas.
+fn list<T>(written: &Written, one: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    match written {
+        Written::Loose(loose) if loose.trim().is_empty() => Some(Vec::new()),
+        Written::Loose(loose) => loose.split(',').map(|item| one(item.trim())).collect(),
+        Written::Text(single) => Some(vec![one(single)?]),
+        Written::List(items) => items.iter().map(|item| one(text(item)?)).collect(),
+        Written::Number(_) | Written::Flag(_) | Written::Other(_) => None,
+    }
+}
+
+impl Setting for PathBuf {
+    const EXPECTED: &'static str = "a path";
+
+    fn read(written: &Written) -> Option<Self> {
+        text(written).filter(|path| !path.is_empty()).map(Self::from)
+    }
+}
+
+impl Setting for SocketAddr {
+    const EXPECTED: &'static str = "an IP address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
+
+    fn read(written: &Written) -> Option<Self> {
+        text(written)?.parse().ok()
+    }
+}
+
+impl Setting for Vec<SocketAddr> {
+    const EXPECTED: &'static str = "an IP address and port such as \"0.0.0.0:8443\", or a list of them";
+
+    fn read(written: &Written) -> Option<Self> {
+        list(written, |item| item.parse().ok()).filter(|addresses| !addresses.is_empty())
+    }
+}
+
+impl Setting for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(written: &Written) -> Option<Self> {
+        match written {
+            Written::Flag(flag) => Some(*flag),
+            Written::Loose(loose) => loose.trim().parse().ok(),
+            Written::Text(_) | Written::Number(_) | Written::List(_) | Written::Other(_) => None,
+        }
+    }
+}
+
+impl Setting for PublicUrl {
+    const EXPECTED: &'static str = "http:// or https://, a host and perhaps a port, without a path";
+
+    fn read(written: &Written) -> Option<Self> {
+        Self::parse(text(written)?).ok()
+    }
+}
+
+/// How a listener encrypts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Not at all.
+    Off,
+    /// With a certificate that the server makes and keeps in the data folder.
+    SelfSigned,
+    /// With the operator's certificate.
+    Files,
+}
+
+impl Setting for TlsMode {
+    const EXPECTED: &'static str = "\"off\", \"self-signed\" or \"files\"";
+
+    fn read(written: &Written) -> Option<Self> {
+        match text(written)? {
+            "off" => Some(Self::Off),
+            "self-signed" => Some(Self::SelfSigned),
+            "files" => Some(Self::Files),
+            _ => None,
+        }
+    }
+}
+
+/// An address that clients are told to send media to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advertised {
+    /// The address as clients see it.
+    pub address: IpAddr,
+    /// The port as clients see it; `None`: the one listened on.
+    pub port: Option<u16>,
+}
+
+impl Setting for Vec<Advertised> {
+    const EXPECTED: &'static str = "a list of IP addresses, each with or without a port";
+
+    fn read(written: &Written) -> Option<Self> {
+        list(written, |item| {
+            if let Ok(address) = item.parse::<SocketAddr>() {
+                return Some(Advertised { address: address.ip(), port: Some(address.port()) });
+            }
+            item.parse().ok().map(|address| Advertised { address, port: None })
+        })
+    }
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only what needs somebody's attention.
+    Error,
+    /// Also what may need it soon.
+    Warn,
+    /// Also starts, stops and administrative acts.
+    Info,
+    /// Also each step of a connection.
+    Debug,
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        })
+    }
+}
+
+impl Setting for LogLevel {
+    const EXPECTED: &'static str = "\"error\", \"warn\", \"info\" or \"debug\"";
+
+    fn read(written: &Written) -> Option<Self> {
+        match text(written)? {
+            "error" => Some(Self::Error),
+            "warn" => Some(Self::Warn),
+            "info" => Some(Self::Info),
+            "debug" => Some(Self::Debug),
+            _ => None,
+        }
+    }
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Setting for LogFormat {
+    const EXPECTED: &'static str = "\"text\" or \"json\"";
+
+    fn read(written: &Written) -> Option<Self> {
+        match text(written)? {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// Where the store is. This release has SQLite only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreUrl(pub String);
+
+impl Setting for StoreUrl {
+    const EXPECTED: &'static str = "a URL that starts with \"sqlite:\" (this release has no other store)";
+
+    fn read(written: &Written) -> Option<Self> {
+        let url = text(written)?;
+        let path = url.strip_prefix("sqlite:")?.trim_start_matches("//");
+        (!path.is_empty()).then(|| Self(url.to_owned()))
+    }
+}
+
+/// A time in whole seconds, 1 to 300.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds(pub Duration);
+
+impl Setting for Seconds {
+    const EXPECTED: &'static str = "a whole number of seconds, 1 to 300";
+
+    fn read(written: &Written) -> Option<Self> {
+        let seconds = match written {
+            Written::Number(number) => u64::try_from(*number).ok()?,
+            Written::Loose(loose) => loose.trim().parse().ok()?,
+            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
+        };
+        (1..=300).contains(&seconds).then(|| Self(Duration::from_secs(seconds)))
+    }
+}

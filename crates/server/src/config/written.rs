@@ -1,0 +1,193 @@
+//! Everything that somebody wrote, still as text, with the place where it stands: file, then environment, then flags.
+
+use std::{collections::BTreeMap, fmt, ops::Range, path::Path};
+
+use toml::de::{DeTable, DeValue};
+
+/// Names of environment variables that are ours.
+pub const ENVIRONMENT_PREFIX: &str = "COUNTERSIGN__";
+
+/// Where a value was written; prints as `file:line`, the name of a variable, or the flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A line of the configuration file.
+    File {
+        /// The file, as it was named.
+        path: String,
+        /// From 1.
+        line: usize,
+    },
+    /// An environment variable.
+    Variable(String),
+    /// A command line flag.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line } => write!(f, "{path}:{line}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// Why the configuration cannot be used: where, and what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: cannot be read: {reason}")]
+    Unreadable {
+        /// The file, as it was named.
+        path: String,
+        /// From the operating system.
+        reason: String,
+    },
+    /// A place holds something that cannot be used.
+    #[error("{origin}: {problem}")]
+    Wrong {
+        /// Where.
+        origin: Origin,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+}
+
+impl ConfigError {
+    pub(super) fn at(origin: &Origin, problem: impl Into<String>) -> Self {
+        Self::Wrong { origin: origin.clone(), problem: problem.into() }
+    }
+}
+
+/// A value as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// From the environment or a flag: what it means depends on the key.
+    Loose(String),
+    /// A TOML string.
+    Text(String),
+    /// A TOML integer.
+    Number(i64),
+    /// A TOML boolean.
+    Flag(bool),
+    /// A TOML array.
+    List(Vec<Self>),
+    /// Any other TOML value, by the name of its type.
+    Other(&'static str),
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loose(text) | Self::Text(text) => write!(f, "{text:?}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::List(_) => f.write_str("a list"),
+            Self::Other(kind) => write!(f, "a value of type {kind}"),
+        }
+    }
+}
+
+/// What a key was given, and where.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The place of the winning value.
+    pub origin: Origin,
+    /// The winning value.
+    pub value: Written,
+}
+
+/// All entries by key (`data_dir`, `http.listen`); a later layer replaces an earlier one.
+#[derive(Debug, Default)]
+pub struct Entries(BTreeMap<String, Entry>);
+
+impl Entries {
+    /// Adds the values of a configuration file. `section` says which names are sections.
+    pub fn add_file(&mut self, path: &Path, is_section: impl Fn(&str) -> bool) -> Result<(), ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { path: name.clone(), reason: error.to_string() })?;
+        self.add_toml(&name, &text, is_section)
+    }
+
+    pub(super) fn add_toml(
+        &mut self,
+        path: &str,
+        text: &str,
+        is_section: impl Fn(&str) -> bool,
+    ) -> Result<(), ConfigError> {
+        let origin =
+            |span: Range<usize>| Origin::File { path: path.to_owned(), line: line_of(text, span.start) };
+        let document = DeTable::parse(text)
+            .map_err(|error| ConfigError::at(&origin(error.span().unwrap_or(0..0)), error.message()))?;
+        for (key, value) in document.get_ref() {
+            let origin_of_key = origin(key.span());
+            let name = key.get_ref().as_ref();
+            match value.get_ref() {
+                DeValue::Table(section) => {
+                    for (inner, value) in section {
+                        let key = format!("{name}.{}", inner.get_ref());
+                        self.set(key, origin(inner.span()), written(value.get_ref()));
+                    }
+                    // An empty section with a wrong name is still a mistake.
+                    if section.is_empty() && !is_section(name) {
+                        self.set(name.to_owned(), origin_of_key, Written::Other("table"));
+                    }
+                }
+                value if is_section(name) => {
+                    let problem = format!("{name}: expected a section [{name}], found {}", written(value));
+                    return Err(ConfigError::at(&origin_of_key, problem));
+                }
+                value => self.set(name.to_owned(), origin_of_key, written(value)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the variables whose names start with [`ENVIRONMENT_PREFIX`]: `COUNTERSIGN__HTTP__LISTEN` is `http.listen`.
+    pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        for (name, value) in variables {
+            if let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) {
+                let key = rest.to_ascii_lowercase().replace("__", ".");
+                self.set(key, Origin::Variable(name), Written::Loose(value));
+            }
+        }
+    }
+
+    /// Adds one flag; `flag` is how it was written.
+    pub fn add_flag(&mut self, key: &str, value: &str, flag: String) {
+        self.set(key.to_owned(), Origin::Flag(flag), Written::Loose(value.to_owned()));
+    }
+
+    /// Takes the entry of a key out.
+    pub fn take(&mut self, key: &str) -> Option<Entry> {
+        self.0.remove(key)
+    }
+
+    /// Returns an entry that nobody took: its key is unknown.
+    pub fn left_over(self) -> Option<(String, Entry)> {
+        self.0.into_iter().next()
+    }
+
+    fn set(&mut self, key: String, origin: Origin, value: Written) {
+        self.0.insert(key, Entry { origin, value });
+    }
+}
+
+fn written(value: &DeValue<'_>) -> Written {
+    match value {
+        DeValue::String(text) => Written::Text(text.to_string()),
+        DeValue::Boolean(flag) => Written::Flag(*flag),
+        DeValue::Integer(number) => {
+            let digits = number.as_str().replace('_', "");
+            i64::from_str_radix(&digits, number.radix()).map_or(Written::Other("integer"), Written::Number)
+        }
+        DeValue::Array(items) => Written::List(items.iter().map(|item| written(item.get_ref())).collect()),
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => Written::Other(value.type_str()),
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count().saturating_add(1)
+}

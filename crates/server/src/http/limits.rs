@@ -1,0 +1,262 @@
+//! How much one address or one identity may ask for, so that a flood on one delays nobody else.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::{StateStore, keyed::ShrinkableKeyedStateStore},
+};
+
+use super::peer::{AddressBlock, Peer};
+use crate::services::Refusal;
+
+/// Keys that one action remembers, at about 50 bytes each. Known keys keep their own measure. When the number is reached, idle keys
+/// are forgotten; if all are busy, further keys share [`SHARED`] measures, so memory stays bounded.
+const MAX_KEYS: usize = 32_768;
+const SHARED: u64 = 1_024;
+
+/// Forgetting idle keys reads every key; once in this time bounds what a flood of new keys makes it cost.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// An invite is redeemed: 30 a minute and address.
+    Redeem,
+    /// A WebSocket is opened: 60 a minute and address.
+    OpenSocket,
+    /// A first message is checked: 60 a minute, by address and again by session.
+    Authenticate,
+    /// A sign-in link is tried: 20 a minute and address.
+    SignIn,
+    /// An administrative request without a valid credential: 30 a minute and address.
+    AdminDenied,
+    /// An administrative request: 50 a second, by principal.
+    Administer,
+    /// A message on a session's socket: 40 a second, at most 120 at once.
+    Message,
+}
+
+impl Action {
+    const ALL: [Self; 7] = [
+        Self::Redeem,
+        Self::OpenSocket,
+        Self::Authenticate,
+        Self::SignIn,
+        Self::AdminDenied,
+        Self::Administer,
+        Self::Message,
+    ];
+
+    fn quota(self) -> Quota {
+        // How many at once, and how long until all of them may be repeated.
+        let minute = Duration::from_secs(60);
+        let (burst, period) = match self {
+            Self::Redeem | Self::AdminDenied => (30, minute),
+            Self::OpenSocket | Self::Authenticate => (60, minute),
+            Self::SignIn => (20, minute),
+            Self::Administer => (100, Duration::from_secs(2)),
+            Self::Message => (120, Duration::from_secs(3)),
+        };
+        let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+        Quota::with_period(period / burst.get())
+            .map_or_else(|| Quota::per_minute(burst), |quota| quota.allow_burst(burst))
+    }
+}
+
+/// Whose measure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// An IPv4 address or IPv6 /64.
+    Address(AddressBlock),
+    /// A session, or whatever else has a 128-bit number.
+    Identity(u128),
+}
+
+impl From<Peer> for Key {
+    fn from(peer: Peer) -> Self {
+        Self::Address(peer.block())
+    }
+}
+
+/// Rate limits by (action, address) and (action, identity).
+pub struct Limits {
+    actions: Vec<(Action, Rates, Measures)>,
+    clock: DefaultClock,
+}
+
+type Rates = RateLimiter<Key, Measures, DefaultClock, NoOpMiddleware<<DefaultClock as Clock>::Instant>>;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Limits {
+    /// Returns the limits of every [`Action`], nothing used yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_max_keys(MAX_KEYS)
+    }
+
+    fn with_max_keys(max_keys: usize) -> Self {
+        let clock = DefaultClock::default();
+        let rates = |action: Action| {
+            let measures = Measures::new(max_keys);
+            (action, RateLimiter::new(action.quota(), measures.clone(), clock.clone()), measures)
+        };
+        Self { actions: Action::ALL.into_iter().map(rates).collect(), clock }
+    }
+
+    /// Counts one use; [`Refusal::Busy`] says how long to wait when there were too many.
+    pub fn check(&self, action: Action, key: impl Into<Key>) -> Result<(), Refusal> {
+        let Some((_, rates, measures)) = self.actions.iter().find(|(known, ..)| *known == action) else {
+            return Ok(());
+        };
+        if measures.may_sweep() {
+            rates.retain_recent();
+        }
+        rates
+            .check_key(&key.into())
+            .map_err(|full| Refusal::Busy { retry_after: full.wait_time_from(self.clock.now()) })
+    }
+}
+
+/// The measures of one action: exact for up to `max_keys` keys, shared beyond.
+#[derive(Clone)]
+struct Measures(Arc<Book>);
+
+struct Book {
+    kept: Mutex<Kept>,
+    max_keys: usize,
+    hasher: RandomState,
+}
+
+struct Kept {
+    exact: HashMap<Key, Nanos>,
+    shared: HashMap<u64, Nanos>,
+    swept: Option<Instant>,
+}
+
+impl Measures {
+    fn new(max_keys: usize) -> Self {
+        let kept = Kept { exact: HashMap::new(), shared: HashMap::new(), swept: None };
+        Self(Arc::new(Book { kept: Mutex::new(kept), max_keys, hasher: RandomState::new() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn may_sweep(&self) -> bool {
+        let mut kept = self.lock();
+        let full = kept.exact.len() >= self.0.max_keys;
+        let due = full && kept.swept.is_none_or(|swept| swept.elapsed() >= SWEEP_PAUSE);
+        if due {
+            kept.swept = Some(Instant::now());
+        }
+        due
+    }
+}
+
+impl StateStore for Measures {
+    type Key = Key;
+
+    fn measure_and_replace<T, F, E>(&self, key: &Key, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut kept = self.lock();
+        if kept.exact.contains_key(key) || kept.exact.len() < self.0.max_keys {
+            let (outcome, after) = measure(kept.exact.get(key).copied())?;
+            kept.exact.insert(*key, after);
+            return Ok(outcome);
+        }
+        let place = self.0.hasher.hash_one(key) % SHARED;
+        let (outcome, after) = measure(kept.shared.get(&place).copied())?;
+        kept.shared.insert(place, after);
+        Ok(outcome)
+    }
+}
+
+impl ShrinkableKeyedStateStore<Key> for Measures {
+    fn retain_recent(&self, drop_below: Nanos) {
+        let mut kept = self.lock();
+        kept.exact.retain(|_, measure| *measure > drop_below);
+        kept.shared.retain(|_, measure| *measure > drop_below);
+    }
+
+    fn len(&self) -> usize {
+        self.lock().exact.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used_up(limits: &Limits, action: Action, key: Key) -> usize {
+        (0..1_000).take_while(|_| limits.check(action, key).is_ok()).count()
+    }
+
+    fn peer(text: &str) -> Key {
+        Peer::new(text.parse().unwrap()).into()
+    }
+
+    #[test]
+    fn a_flood_on_one_address_delays_nobody_else() {
+        let limits = Limits::new();
+        assert_eq!(used_up(&limits, Action::Redeem, peer("203.0.113.7")), 30);
+        let Err(Refusal::Busy { retry_after }) = limits.check(Action::Redeem, peer("203.0.113.7")) else {
+            panic!("the flood goes on");
+        };
+        assert!(retry_after > Duration::ZERO && retry_after <= Duration::from_secs(2), "{retry_after:?}");
+        assert_eq!(limits.check(Action::Redeem, peer("203.0.113.8")), Ok(()));
+        assert_eq!(limits.check(Action::SignIn, peer("203.0.113.7")), Ok(()));
+    }
+
+    #[test]
+    fn one_ipv6_network_is_one_address() {
+        let limits = Limits::new();
+        assert_eq!(used_up(&limits, Action::SignIn, peer("2001:db8::1")), 20);
+        assert!(limits.check(Action::SignIn, peer("2001:db8::2")).is_err());
+        assert!(limits.check(Action::SignIn, peer("2001:db8:0:1::2")).is_ok());
+    }
+
+    #[test]
+    fn messages_are_counted_by_session() {
+        let limits = Limits::new();
+        assert!((120..130).contains(&used_up(&limits, Action::Message, Key::Identity(1))));
+        assert!(limits.check(Action::Message, Key::Identity(2)).is_ok());
+    }
+
+    #[test]
+    fn keys_are_bounded_and_known_ones_keep_their_measure() {
+        let limits = Limits::with_max_keys(100);
+        assert_eq!(used_up(&limits, Action::Redeem, Key::Identity(0)), 30);
+        for identity in 1..10_000 {
+            _ = limits.check(Action::Redeem, Key::Identity(identity));
+        }
+        let (_, _, measures) = limits.actions.iter().find(|(action, ..)| *action == Action::Redeem).unwrap();
+        let kept = measures.lock();
+        assert_eq!(kept.exact.len(), 100);
+        assert!(kept.shared.len() <= usize::try_from(SHARED).unwrap());
+        drop(kept);
+        assert!(limits.check(Action::Redeem, Key::Identity(0)).is_err());
+        assert!(limits.check(Action::Redeem, Key::Identity(1)).is_ok());
+    }
+}

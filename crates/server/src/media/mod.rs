@@ -1,0 +1,11 @@
+//! The media threads: sockets in, shards between, sockets out.
+//!
+//! `pool.rs` is what services hold, `driver.rs` the loop of one thread, `sockets.rs` the UDP port, `addresses.rs` what clients are told of it.
+
+mod addresses;
+mod driver;
+mod pool;
+mod sockets;
+
+pub use addresses::Advertise;
+pub use pool::{Busy, MediaConfig, MediaError, MediaPool, StartedMedia};

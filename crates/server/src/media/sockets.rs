@@ -1,0 +1,90 @@
+//! The UDP port of one media thread.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+
+use mio::net::UdpSocket;
+use quinn_udp::{RecvMeta, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Asked of the system, which may give less: a second of 16 Mbit/s while the thread is busy.
+const SOCKET_BUFFER: usize = 2 * 1024 * 1024;
+/// Datagrams taken by one system call.
+const BATCH: usize = quinn_udp::BATCH_SIZE;
+/// Room for one receive with GRO: up to 64 datagrams of one sender in a row.
+const BUFFER: usize = 64 * 1500;
+
+/// One bound socket.
+pub(super) struct MediaSocket {
+    pub socket: UdpSocket,
+    state: UdpSocketState,
+    pub bound: SocketAddr,
+}
+
+impl MediaSocket {
+    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        // Smaller buffers only cost packets in bursts; the system's limit is the operator's choice.
+        let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+        let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+        let socket = UdpSocket::from_std(socket.into());
+        let state = UdpSocketState::new((&socket).into())?;
+        let bound = socket.local_addr()?;
+        Ok(Self { socket, state, bound })
+    }
+
+    /// Receives one batch.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is nothing more.
+    pub(super) fn receive(
+        &self,
+        buffers: &mut Buffers,
+        mut take: impl FnMut(SocketAddr, Option<IpAddr>, &[u8]),
+    ) -> io::Result<()> {
+        let Buffers { bytes, meta } = buffers;
+        let mut slices = bytes.each_mut().map(|buffer| IoSliceMut::new(buffer));
+        let count = self.state.recv((&self.socket).into(), &mut slices, meta)?;
+        for (meta, bytes) in meta.iter().zip(bytes.iter()).take(count) {
+            let Some(bytes) = bytes.get(..meta.len) else { continue };
+            for contents in bytes.chunks(meta.stride.max(1)) {
+                take(meta.addr, meta.dst_ip, contents);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one datagram.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the system's buffer is full; others when the destination cannot be reached.
+    pub(super) fn send(
+        &self,
+        destination: SocketAddr,
+        source: Option<IpAddr>,
+        contents: &[u8],
+    ) -> io::Result<()> {
+        let transmit =
+            quinn_udp::Transmit { destination, ecn: None, contents, segment_size: None, src_ip: source };
+        self.state.try_send((&self.socket).into(), &transmit)
+    }
+}
+
+/// Memory that receives reuse.
+pub(super) struct Buffers {
+    bytes: Box<[[u8; BUFFER]; BATCH]>,
+    meta: [RecvMeta; BATCH],
+}
+
+impl Buffers {
+    pub(super) fn new() -> io::Result<Self> {
+        let bytes: Box<[[u8; BUFFER]]> = vec![[0; BUFFER]; BATCH].into_boxed_slice();
+        let bytes = bytes.try_into().map_err(|_| io::Error::other("receive buffers"))?;
+        Ok(Self { bytes, meta: [RecvMeta::default(); BATCH] })
+    }
+}

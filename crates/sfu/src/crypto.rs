@@ -1,0 +1,135 @@
+//! The crypto provider: aws-lc-rs, with one DTLS configuration for all peers.
+//!
+//! The stock provider builds and validates a DTLS configuration for every peer, 1.3–1.7 ms each; a shared one makes it 25 µs.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use dimpl::{Config, Dtls};
+use str0m::DATAGRAM_MTU_TARGET;
+use str0m_proto::crypto::dtls::{
+    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion,
+};
+use str0m_proto::crypto::{CryptoError, CryptoProvider, DtlsVersion};
+
+/// A DTLS certificate with its key.
+#[derive(Clone)]
+pub struct Certificate {
+    /// X.509, DER.
+    pub certificate: Vec<u8>,
+    /// ECDSA P-256 or P-384, PKCS #8 DER.
+    pub private_key: Vec<u8>,
+}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Certificate(..)")
+    }
+}
+
+impl Certificate {
+    pub(crate) fn to_dtls(&self) -> DtlsCert {
+        DtlsCert { certificate: self.certificate.clone(), private_key: self.private_key.clone() }
+    }
+}
+
+/// Returns the provider that every `Rtc` of a process shares.
+///
+/// # Errors
+/// When aws-lc-rs cannot back the DTLS configuration.
+pub fn provider() -> Result<Arc<CryptoProvider>, CryptoError> {
+    let config = Config::builder()
+        // ICE proves the return path before DTLS starts, so the cookie exchange is a round trip for nothing.
+        .use_server_cookie(false)
+        .mtu(DATAGRAM_MTU_TARGET)
+        .build()
+        .map_err(|error| CryptoError::Other(format!("DTLS configuration: {error}")))?;
+    let dtls = CachedDtls { config: Arc::new(config) };
+    Ok(Arc::new(CryptoProvider {
+        // The trait objects must live for ever; one provider is made per process (or per test).
+        dtls_provider: Box::leak(Box::new(dtls)),
+        ..str0m_aws_lc_rs::default_provider()
+    }))
+}
+
+#[derive(Debug)]
+struct CachedDtls {
+    config: Arc<Config>,
+}
+
+impl DtlsProvider for CachedDtls {
+    fn generate_certificate(&self) -> Option<DtlsCert> {
+        // Certificates are always given (`ShardConfig::certificate`).
+        None
+    }
+
+    fn new_dtls(
+        &self,
+        certificate: &DtlsCert,
+        now: Instant,
+        version: DtlsVersion,
+        mtu: Option<usize>,
+    ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
+        if mtu.is_some_and(|mtu| mtu != self.config.mtu()) {
+            return Err(CryptoError::Other("one MTU for all peers".into()));
+        }
+        let config = Arc::clone(&self.config);
+        let dtls = match version {
+            DtlsVersion::Dtls12 => Dtls::new_12(config, certificate.clone(), now),
+            DtlsVersion::Dtls13 => Dtls::new_13(config, certificate.clone(), now),
+            DtlsVersion::Auto => Dtls::new_auto(config, certificate.clone(), now),
+            other => return Err(CryptoError::Other(format!("DTLS version {other}"))),
+        };
+        Ok(Box::new(Instance(dtls)))
+    }
+}
+
+struct Instance(Dtls);
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Dtls(..)")
+    }
+}
+
+impl DtlsInstance for Instance {
+    fn set_active(&mut self, active: bool) {
+        self.0.set_active(active);
+    }
+
+    fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        self.0.handle_packet(packet)
+    }
+
+    fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
+        self.0.poll_output(buf)
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
+        self.0.handle_timeout(now)
+    }
+
+    fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
+        self.0.send_application_data(data)
+    }
+
+    fn is_active(&self) -> bool {
+        self.0.is_active()
+    }
+
+    fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.0.protocol_version()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.0.is_closing()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    fn close(&mut self) -> Result<(), DtlsImplError> {
+        self.0.close()
+    }
+}

@@ -1,0 +1,58 @@
+//! How often a publisher is asked for a key frame.
+
+use std::time::{Duration, Instant};
+
+/// Least time between two requests to one track. A key frame costs a publisher many times an ordinary one, and one serves all viewers.
+const LEAST_GAP: Duration = Duration::from_millis(500);
+
+/// Throttle of one published track. A request that comes too early waits; it is never lost.
+#[derive(Debug, Default)]
+pub(crate) struct KeyframeThrottle {
+    last: Option<Instant>,
+    waiting: bool,
+}
+
+impl KeyframeThrottle {
+    pub(crate) fn want(&mut self) {
+        self.waiting = true;
+    }
+
+    /// Returns whether to ask the publisher now.
+    pub(crate) fn take_due(&mut self, now: Instant) -> bool {
+        let due =
+            self.deadline().is_some_and(|deadline| deadline <= now) || (self.waiting && self.last.is_none());
+        if due {
+            self.last = Some(now);
+            self.waiting = false;
+        }
+        due
+    }
+
+    /// When the waiting request may be sent.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.last.filter(|_| self.waiting).map(|last| last + LEAST_GAP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_requests_become_two() {
+        let start = Instant::now();
+        let mut throttle = KeyframeThrottle::default();
+        assert!(!throttle.take_due(start));
+        let mut asked = Vec::new();
+        for step in 0..60 {
+            if step < 40 {
+                throttle.want();
+            }
+            if throttle.take_due(start + Duration::from_millis(step * 10)) {
+                asked.push(step * 10);
+            }
+        }
+        assert_eq!(asked, [0, 500]);
+        assert_eq!(throttle.deadline(), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! Offers and answers of one participant.
+//!
+//! The participant makes the first offer. After that we offer whenever what it should receive has changed, one offer at a time. We
+//! yield: an offer of the participant voids ours, is answered, and ours is made anew from what is wanted then (RFC 8829 §4.1.8.2 has
+//! no rollback in str0m, so a voided offer is dropped, and nothing of it may have been applied by the other side).
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::media::{Direction, MediaKind, Mid};
+
+use crate::command::{Sending, SignalRefusal, Source};
+use crate::forward::keyframe::KeyframeThrottle;
+use crate::participant::{Participant, Published, codec_of};
+use crate::sdp::{self, Kind, Outline};
+
+/// An offer that has not been answered is repeated, word for word, since the participant may have applied it and its answer be lost.
+const REPEAT_AFTER: Duration = Duration::from_secs(10);
+/// M-lines that one participant may send on.
+const MAX_PUBLISHED: usize = 16;
+/// str0m's limit for the parts of an msid.
+const MAX_MSID: usize = 64;
+
+#[derive(Default)]
+pub(crate) struct Negotiation {
+    /// Whether the participant's first offer has been answered.
+    started: bool,
+    next_id: u32,
+    pending: Option<Pending>,
+}
+
+struct Pending {
+    id: u32,
+    offer: SdpPendingOffer,
+    sdp: String,
+    repeat_at: Instant,
+}
+
+/// An offer for the participant.
+pub(crate) struct OurOffer {
+    pub id: u32,
+    pub sdp: String,
+    pub sending: Vec<Sending>,
+}
+
+impl Negotiation {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.pending.as_ref().map(|pending| pending.repeat_at)
+    }
+}
+
+impl Participant {
+    /// Answers the participant's offer, after checking all of it; refused, nothing has changed.
+    ///
+    /// # Errors
+    /// As [`SignalRefusal`] says.
+    pub(crate) fn accept_offer(
+        &mut self,
+        sdp: &str,
+        sources: &BTreeMap<String, Source>,
+    ) -> Result<String, SignalRefusal> {
+        let outline = self.check(sdp)?;
+        let tracks = self.check_sources(&outline, sources)?;
+        let offer = sdp::keep_only_our_sending(sdp, |mid| self.sends_on(mid));
+        let offer = SdpOffer::from_sdp_string(&offer).map_err(|_| SignalRefusal::BadSdp)?;
+        self.void_our_offer();
+        self.profile.fingerprint = Some(outline.fingerprint);
+        let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|_| SignalRefusal::BadSdp)?;
+        self.negotiation.started = true;
+        self.publish(tracks);
+        self.settle_outgoing();
+        Ok(answer.to_sdp_string())
+    }
+
+    /// Applies the participant's answer. An answer to a voided offer is ignored.
+    ///
+    /// # Errors
+    /// As [`SignalRefusal`] says.
+    pub(crate) fn accept_answer(&mut self, id: u32, sdp: &str) -> Result<(), SignalRefusal> {
+        self.check(sdp)?;
+        let answer = SdpAnswer::from_sdp_string(sdp).map_err(|_| SignalRefusal::BadSdp)?;
+        let Some(pending) = self.negotiation.pending.take_if(|pending| pending.id == id) else {
+            return Ok(());
+        };
+        let accepted = self.rtc.sdp_api().accept_answer(pending.offer, answer);
+        self.settle_outgoing();
+        accepted.map_err(|_| SignalRefusal::BadSdp)
+    }
+
+    /// Makes the offer that brings the m-lines in line with what is wanted, if one is due.
+    pub(crate) fn make_offer(&mut self, now: Instant) -> Option<OurOffer> {
+        if !self.negotiation.started || self.negotiation.pending.is_some() {
+            return None;
+        }
+        let mut changes = self.rtc.sdp_api();
+        for track in &mut self.outgoing {
+            match track.mid {
+                None if track.wanted => {
+                    let kind = if track.source.is_audio() { MediaKind::Audio } else { MediaKind::Video };
+                    let (stream, name) = names(&track.stream, track.source);
+                    track.mid =
+                        Some(changes.add_media(kind, Direction::SendOnly, Some(stream), Some(name), None));
+                }
+                Some(mid) if track.wanted && !track.active => changes.set_direction(mid, Direction::SendOnly),
+                Some(mid) if !track.wanted && track.active => changes.set_direction(mid, Direction::Inactive),
+                _ => {}
+            }
+        }
+        let (offer, pending) = changes.apply()?;
+        for track in self.outgoing.iter_mut().filter(|track| !track.wanted) {
+            track.active = false;
+        }
+        let (id, sdp) = (self.negotiation.next_id, offer.to_sdp_string());
+        self.negotiation.next_id = id.wrapping_add(1);
+        self.negotiation.pending =
+            Some(Pending { id, offer: pending, sdp: sdp.clone(), repeat_at: now + REPEAT_AFTER });
+        Some(OurOffer { id, sdp, sending: self.sending() })
+    }
+
+    /// The unanswered offer once more: when it is due, or at once when the participant has a new signalling connection.
+    pub(crate) fn repeat_offer(&mut self, now: Instant, at_once: bool) -> Option<OurOffer> {
+        let pending =
+            self.negotiation.pending.as_mut().filter(|pending| at_once || pending.repeat_at <= now)?;
+        pending.repeat_at = now + REPEAT_AFTER;
+        let (id, sdp) = (pending.id, pending.sdp.clone());
+        Some(OurOffer { id, sdp, sending: self.sending() })
+    }
+
+    fn sending(&self) -> Vec<Sending> {
+        let wanted = self.outgoing.iter().filter(|track| track.wanted);
+        wanted
+            .filter_map(|track| {
+                let mid = track.mid?.to_string();
+                Some(Sending { mid, publisher: track.publisher, source: track.source })
+            })
+            .collect()
+    }
+
+    fn check(&self, sdp: &str) -> Result<Outline, SignalRefusal> {
+        let outline = sdp::outline(sdp)?;
+        let foreign = self.profile.fingerprint.is_some_and(|bound| bound != outline.fingerprint);
+        if foreign { Err(SignalRefusal::Fingerprint) } else { Ok(outline) }
+    }
+
+    fn check_sources(
+        &self,
+        outline: &Outline,
+        sources: &BTreeMap<String, Source>,
+    ) -> Result<Vec<(Mid, Source)>, SignalRefusal> {
+        let mut tracks: Vec<(Mid, Source)> = Vec::new();
+        for section in outline.sections.iter().filter(|section| section.sends) {
+            let source = *sources.get(&section.mid).ok_or(SignalRefusal::SourceNotPermitted)?;
+            let right_kind = source.is_audio() == (section.kind == Kind::Audio);
+            let twice = tracks.iter().any(|(_, had)| *had == source);
+            if !right_kind || twice || !self.profile.may_send.contains(source) {
+                return Err(SignalRefusal::SourceNotPermitted);
+            }
+            tracks.push((Mid::from(section.mid.as_str()), source));
+        }
+        if tracks.len() > MAX_PUBLISHED { Err(SignalRefusal::TooLarge) } else { Ok(tracks) }
+    }
+
+    fn sends_on(&self, mid: &str) -> bool {
+        self.outgoing
+            .iter()
+            .any(|track| track.active && track.wanted && track.mid.is_some_and(|had| &*had == mid))
+    }
+
+    fn void_our_offer(&mut self) {
+        if self.negotiation.pending.take().is_some() {
+            for track in &mut self.outgoing {
+                track.mid = track.mid.filter(|mid| self.rtc.media(*mid).is_some());
+            }
+        }
+    }
+
+    fn publish(&mut self, tracks: Vec<(Mid, Source)>) {
+        self.published.retain(|had| tracks.contains(&(had.mid, had.source)));
+        for (mid, source) in tracks {
+            if !self.published.iter().any(|had| had.mid == mid) {
+                let keyframe = KeyframeThrottle::default();
+                self.published.push(Published {
+                    mid,
+                    source,
+                    ssrc: None,
+                    retired: None,
+                    keyframe,
+                    viewers: Vec::new(),
+                });
+            }
+        }
+        self.origins.clear();
+    }
+
+    /// Reads off str0m what was agreed for the tracks we send.
+    fn settle_outgoing(&mut self) {
+        for track in &mut self.outgoing {
+            let agreed =
+                track.mid.and_then(|mid| self.rtc.media(mid)).filter(|media| media.direction().is_sending());
+            let Some(media) = agreed.filter(|_| track.wanted) else {
+                track.active = false;
+                continue;
+            };
+            if track.active {
+                continue;
+            }
+            let known = self.rtc.codec_config().params();
+            let pts =
+                media.remote_pts().iter().filter_map(|pt| known.iter().find(|params| params.pt() == *pt));
+            track.pts = pts.filter_map(|params| codec_of(params).map(|codec| (codec, params.pt()))).collect();
+            let mid = media.mid();
+            track.ssrc = self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| stream.ssrc());
+            track.rewriter.restart();
+            track.active = true;
+        }
+    }
+}
+
+/// Stream and track name of an msid: what is seen and heard together shares a stream, so that receivers keep it in step.
+fn names(stream: &str, source: Source) -> (String, String) {
+    let (suffix, kind) = match source {
+        Source::Voice => ("", "voice"),
+        Source::Camera => ("", "camera"),
+        Source::Screen => ("-screen", "screen"),
+        Source::ScreenAudio => ("-screen", "screen-audio"),
+    };
+    let cut = |text: String| text.chars().take(MAX_MSID).collect();
+    (cut(format!("{stream}{suffix}")), cut(format!("{kind}_{stream}")))
+}

@@ -1,0 +1,290 @@
+//! What participants of a room mean to each other: joining, leaving, and who sees whose tracks.
+
+use std::time::Instant;
+
+use rand::Rng;
+use str0m::{Candidate, Event as RtcEvent, IceConnectionState, Input};
+
+use crate::command::{Command, EventKind, LeaveReason, ParticipantId, RoomId, Source};
+use crate::forward::rewriter::Rewriter;
+use crate::negotiate::OurOffer;
+use crate::participant::{Joining, Link, Outgoing, Participant, Setup};
+use crate::shard::{Seat, Shard};
+use crate::ufrag;
+
+/// Trickled candidates taken of one participant; an ICE-lite server needs none of them, since the other side checks.
+const MAX_CANDIDATE: usize = 512;
+
+impl Shard {
+    pub(crate) fn obey(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Join { room, participant, incarnation, profile } => {
+                self.join(now, Joining { room, participant, incarnation, profile });
+            }
+            Command::Offer { participant, id, sdp, sources } => {
+                let mut answer = None;
+                self.signal(now, participant, id, |member| {
+                    answer = Some(member.accept_offer(&sdp, &sources)?);
+                    Ok(())
+                });
+                if let (Some(sdp), Some(seat)) = (answer, self.by_id.get(&participant).copied()) {
+                    self.expect_ufrag(seat);
+                    self.tell_seat(seat, EventKind::Answer { id, sdp });
+                    self.rewire_room_of(now, seat);
+                }
+            }
+            Command::Answer { participant, id, sdp } => {
+                self.signal(now, participant, id, |member| member.accept_answer(id, &sdp));
+                if let Some(seat) = self.by_id.get(&participant).copied() {
+                    self.want_keyframes(now, seat);
+                    self.offer(now, seat);
+                }
+            }
+            Command::Repeat { participant } => {
+                if let Some(seat) = self.by_id.get(&participant).copied() {
+                    self.repeat_offer(now, seat, true);
+                }
+            }
+            Command::Candidate { participant, candidate } => self.candidate(now, participant, &candidate),
+            Command::Mute { participant, source, muted } => self.mute(now, participant, source, muted),
+            Command::Leave { participant } => {
+                if let Some(seat) = self.by_id.get(&participant).copied() {
+                    self.leaving.push((seat, LeaveReason::Asked));
+                }
+            }
+            Command::CloseRoom(room) => {
+                let members = self.rooms.get(&room).into_iter().flatten();
+                self.leaving.extend(members.map(|seat| (*seat, LeaveReason::Asked)));
+            }
+        }
+    }
+
+    pub(crate) fn handle_event(&mut self, now: Instant, seat: Seat, event: RtcEvent) {
+        match event {
+            RtcEvent::RtpPacket(packet) => self.forward(now, seat, &packet),
+            RtcEvent::KeyframeRequest(request) => {
+                self.keyframe_wanted(now, seat, |track| track.mid == Some(request.mid))
+            }
+            RtcEvent::Connected => self.connected(now, seat),
+            RtcEvent::IceConnectionStateChange(state) => {
+                let Some(participant) = self.seats.get_mut(seat) else { return };
+                match state {
+                    IceConnectionState::Disconnected => participant.went_silent(now),
+                    IceConnectionState::Connected | IceConnectionState::Completed => participant.came_back(),
+                    IceConnectionState::New | IceConnectionState::Checking => {}
+                }
+            }
+            RtcEvent::Closed => self.leaving.push((seat, LeaveReason::Closed)),
+            _ => {}
+        }
+    }
+
+    fn join(&mut self, now: Instant, joining: Joining) {
+        let (id, room, incarnation) = (joining.participant, joining.room, joining.incarnation);
+        if let Some(refusal) = self.join_refusal(room, id) {
+            return self.tell(id, incarnation, EventKind::Left(LeaveReason::Refused(refusal)));
+        }
+        let before = self.by_id.get(&id).copied().and_then(|seat| self.take_out(seat));
+        let creds = ufrag::mint(self.config.index, &mut self.rng);
+        let text = creds.ufrag.clone();
+        let setup = Setup {
+            candidates: &self.candidates,
+            certificate: &self.config.certificate,
+            crypto: &self.crypto,
+        };
+        let mut participant = Participant::new(joining, creds, &setup, now);
+        if let Some(before) = &before {
+            participant.muted = before.muted;
+        }
+        let seat = self.seats.insert(participant);
+        self.by_id.insert(id, seat);
+        self.rooms.entry(room).or_default().push(seat);
+        self.demux.expect(seat, &text);
+        self.change(seat, |participant| participant.rtc.handle_input(Input::Timeout(now)));
+        if let Some(before) = before {
+            // The others lose the old connection's tracks until the new one publishes.
+            self.rewire(now, before.room);
+        }
+    }
+
+    /// Ends a participant's media at once and tells both sides.
+    pub(crate) fn remove(&mut self, now: Instant, seat: Seat, reason: LeaveReason) {
+        let Some(participant) = self.take_out(seat) else { return };
+        self.tell(participant.id, participant.incarnation, EventKind::Left(reason));
+        self.rewire(now, participant.room);
+    }
+
+    fn take_out(&mut self, seat: Seat) -> Option<Participant> {
+        // The other side learns of it by DTLS close_notify.
+        self.change(seat, |participant| participant.rtc.close());
+        self.leaving.retain(|(leaving, _)| *leaving != seat);
+        let participant = self.seats.remove(seat)?;
+        self.demux.forget(seat);
+        self.by_id.remove(&participant.id);
+        if let Some(members) = self.rooms.get_mut(&participant.room) {
+            members.retain(|member| *member != seat);
+            if members.is_empty() {
+                self.rooms.remove(&participant.room);
+            }
+        }
+        Some(participant)
+    }
+
+    /// Applies a description, and tells the participant if it is refused.
+    fn signal(
+        &mut self,
+        now: Instant,
+        id: ParticipantId,
+        of: u32,
+        apply: impl FnOnce(&mut Participant) -> Result<(), crate::command::SignalRefusal>,
+    ) {
+        let Some(seat) = self.by_id.get(&id).copied() else { return };
+        let mut refusal = None;
+        self.change(seat, |participant| {
+            refusal = apply(participant).err();
+            participant.rtc.handle_input(Input::Timeout(now))
+        });
+        if let Some(refusal) = refusal {
+            self.tell_seat(seat, EventKind::Refused { id: of, refusal });
+        }
+    }
+
+    fn tell_seat(&mut self, seat: Seat, kind: EventKind) {
+        if let Some((id, incarnation)) = self.seats.get(seat).map(|found| (found.id, found.incarnation)) {
+            self.tell(id, incarnation, kind);
+        }
+    }
+
+    /// An offer with new ICE credentials makes str0m choose new ones of ours.
+    fn expect_ufrag(&mut self, seat: Seat) {
+        if let Some(participant) = self.seats.get_mut(seat) {
+            let creds = participant.rtc.direct_api().local_ice_credentials();
+            self.demux.expect(seat, &creds.ufrag);
+        }
+    }
+
+    fn candidate(&mut self, now: Instant, id: ParticipantId, text: &str) {
+        let parsed = (text.len() <= MAX_CANDIDATE).then(|| Candidate::from_sdp_string(text).ok()).flatten();
+        // ICE-lite: the other side checks and we answer, so its candidates are read for form only.
+        if let (None, Some(seat)) = (parsed, self.by_id.get(&id)) {
+            tracing::debug!(?seat, "an unreadable candidate");
+        }
+        let _ = now;
+    }
+
+    fn mute(&mut self, now: Instant, id: ParticipantId, source: Source, muted: bool) {
+        let Some(seat) = self.by_id.get(&id).copied() else { return };
+        let Some(participant) = self.seats.get_mut(seat) else { return };
+        participant.muted =
+            if muted { participant.muted.with(source) } else { participant.muted.without(source) };
+        let Some(track) = participant.published.iter_mut().find(|track| track.source == source) else {
+            return;
+        };
+        track.keyframe.want();
+        for (viewer, index) in track.viewers.clone() {
+            let outgoing = self.seats.get_mut(viewer).and_then(|found| found.outgoing.get_mut(index));
+            if let Some(outgoing) = outgoing {
+                outgoing.rewriter.restart();
+            }
+        }
+        self.ask_keyframes(now, seat);
+    }
+
+    fn connected(&mut self, now: Instant, seat: Seat) {
+        let Some(participant) = self.seats.get_mut(seat) else { return };
+        let presented =
+            participant.rtc.direct_api().remote_dtls_fingerprint().map(|found| found.bytes.clone());
+        let promised = participant.profile.fingerprint.map(|bytes| bytes.to_vec());
+        if presented.is_none() || presented != promised {
+            return self.leaving.push((seat, LeaveReason::CertificateMismatch));
+        }
+        participant.link = Link::Up;
+        self.tell_seat(seat, EventKind::Connected);
+        self.want_keyframes(now, seat);
+    }
+
+    fn rewire_room_of(&mut self, now: Instant, seat: Seat) {
+        if let Some(room) = self.seats.get(seat).map(|participant| participant.room) {
+            self.rewire(now, room);
+        }
+    }
+
+    /// Brings who-sees-what in line with what is published, and offers where that changes something.
+    fn rewire(&mut self, now: Instant, room: RoomId) {
+        let Some(members) = self.rooms.get(&room).cloned() else { return };
+        let mut tracks = Vec::new();
+        for seat in &members {
+            let Some(publisher) = self.seats.get_mut(*seat) else { continue };
+            for track in &mut publisher.published {
+                track.viewers.clear();
+                tracks.push((*seat, publisher.id, track.source, publisher.profile.stream.clone()));
+            }
+        }
+        for viewer in &members {
+            self.rewire_viewer(*viewer, &tracks);
+        }
+        for viewer in &members {
+            self.offer(now, *viewer);
+        }
+    }
+
+    fn rewire_viewer(&mut self, viewer: Seat, tracks: &[(Seat, ParticipantId, Source, String)]) {
+        let Self { seats, rng, .. } = self;
+        let Some(participant) = seats.get_mut(viewer) else { return };
+        participant.outgoing.iter_mut().for_each(|track| track.wanted = false);
+        let mut seen = Vec::new();
+        for (seat, publisher, source, stream) in tracks.iter().filter(|(seat, ..)| *seat != viewer) {
+            let had = participant
+                .outgoing
+                .iter()
+                .position(|track| (track.publisher, track.source) == (*publisher, *source));
+            let index = had.unwrap_or_else(|| {
+                participant.outgoing.push(Outgoing {
+                    publisher: *publisher,
+                    stream: stream.clone(),
+                    source: *source,
+                    mid: None,
+                    wanted: false,
+                    active: false,
+                    ssrc: None,
+                    pts: Vec::new(),
+                    // Half the range: the first roll-over is some time away, as RFC 3711 §3.3.1 advises.
+                    rewriter: Rewriter::new(rng.random_range(0..0x8000)),
+                });
+                participant.outgoing.len() - 1
+            });
+            if let Some(track) = participant.outgoing.get_mut(index) {
+                track.wanted = true;
+                seen.push((*seat, *source, index));
+            }
+        }
+        for (seat, source, index) in seen {
+            let published = seats
+                .get_mut(seat)
+                .and_then(|found| found.published.iter_mut().find(|track| track.source == source));
+            if let Some(published) = published {
+                published.viewers.push((viewer, index));
+            }
+        }
+    }
+
+    fn offer(&mut self, now: Instant, seat: Seat) {
+        let mut offer = None;
+        self.change(seat, |participant| {
+            offer = participant.make_offer(now);
+            Ok(())
+        });
+        self.send_offer(seat, offer);
+    }
+
+    pub(crate) fn repeat_offer(&mut self, now: Instant, seat: Seat, at_once: bool) {
+        let offer = self.seats.get_mut(seat).and_then(|participant| participant.repeat_offer(now, at_once));
+        self.send_offer(seat, offer);
+    }
+
+    fn send_offer(&mut self, seat: Seat, offer: Option<OurOffer>) {
+        if let Some(OurOffer { id, sdp, sending }) = offer {
+            self.tell_seat(seat, EventKind::Offer { id, sdp, sending });
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What we must know of a description before str0m sees it, and what we change in it.
+
+use crate::command::SignalRefusal;
+
+/// Bytes of one description; 100 participants with two tracks each need about 300 kB.
+pub(crate) const MAX_SDP: usize = 512 * 1024;
+const MAX_LINE: usize = 4 * 1024;
+/// M-lines of one description.
+const MAX_SECTIONS: usize = 256;
+/// Restriction ids, candidates and payload types of one m-line.
+const MAX_RIDS: usize = 8;
+const MAX_CANDIDATES: usize = 64;
+const MAX_FORMATS: usize = 128;
+
+/// The parts of a description that decide whether it is let in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// The one certificate that every `a=fingerprint` names (RFC 8122), SHA-256.
+    pub fingerprint: [u8; 32],
+    pub sections: Vec<Section>,
+}
+
+/// One m-line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Section {
+    pub mid: String,
+    pub kind: Kind,
+    /// Whether the author of the description wants to send on it.
+    pub sends: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Audio,
+    Video,
+    Application,
+}
+
+/// Reads the outline of a description.
+///
+/// # Errors
+/// Too large, no or several different fingerprints, a hash other than SHA-256, m-lines without or with equal mids.
+pub(crate) fn outline(sdp: &str) -> Result<Outline, SignalRefusal> {
+    if sdp.len() > MAX_SDP {
+        return Err(SignalRefusal::TooLarge);
+    }
+    // A lone CR is a line end to some parsers: a second fingerprint could hide behind it.
+    if sdp.contains('\0') || sdp.replace("\r\n", "").contains('\r') {
+        return Err(SignalRefusal::BadSdp);
+    }
+    let mut fingerprint = None;
+    let mut sections: Vec<Section> = Vec::new();
+    let (mut rids, mut candidates) = (0_usize, 0_usize);
+    for line in sdp.lines() {
+        if line.len() > MAX_LINE {
+            return Err(SignalRefusal::TooLarge);
+        }
+        if let Some(media) = line.strip_prefix("m=") {
+            (rids, candidates) = (0, 0);
+            if sections.len() >= MAX_SECTIONS || media.split(' ').count() > MAX_FORMATS {
+                return Err(SignalRefusal::TooLarge);
+            }
+            sections.push(Section { mid: String::new(), kind: kind(media)?, sends: sends_by_default(media) });
+        } else if let Some(value) = line.strip_prefix("a=fingerprint:") {
+            let named = parse_fingerprint(value).ok_or(SignalRefusal::Fingerprint)?;
+            if fingerprint.is_some_and(|before| before != named) {
+                return Err(SignalRefusal::Fingerprint);
+            }
+            fingerprint = Some(named);
+        } else if line.starts_with("a=rid:") {
+            rids += 1;
+        } else if line.starts_with("a=candidate:") {
+            candidates += 1;
+        } else if let Some(section) = sections.last_mut() {
+            read_attribute(line, section);
+        }
+        if rids > MAX_RIDS || candidates > MAX_CANDIDATES {
+            return Err(SignalRefusal::TooLarge);
+        }
+    }
+    check_mids(&sections)?;
+    Ok(Outline { fingerprint: fingerprint.ok_or(SignalRefusal::Fingerprint)?, sections })
+}
+
+fn kind(media: &str) -> Result<Kind, SignalRefusal> {
+    match media.split(' ').next() {
+        Some("audio") => Ok(Kind::Audio),
+        Some("video") => Ok(Kind::Video),
+        Some("application") => Ok(Kind::Application),
+        _ => Err(SignalRefusal::BadSdp),
+    }
+}
+
+fn sends_by_default(media: &str) -> bool {
+    // RFC 8866 §6.7: sendrecv unless said otherwise. A data channel has no direction.
+    !media.starts_with("application")
+}
+
+fn read_attribute(line: &str, section: &mut Section) {
+    match line {
+        "a=sendrecv" | "a=sendonly" => section.sends = section.kind != Kind::Application,
+        "a=recvonly" | "a=inactive" => section.sends = false,
+        _ => {
+            if let Some(mid) = line.strip_prefix("a=mid:") {
+                mid.trim_end().clone_into(&mut section.mid);
+            }
+        }
+    }
+}
+
+fn check_mids(sections: &[Section]) -> Result<(), SignalRefusal> {
+    let mut mids: Vec<&str> = sections.iter().map(|section| section.mid.as_str()).collect();
+    mids.sort_unstable();
+    // str0m cuts a mid to 16 characters; two that differ later would fall together.
+    let unusable = mids.iter().any(|mid| mid.is_empty() || mid.len() > 16)
+        || mids.windows(2).any(|pair| pair.first() == pair.last());
+    if unusable { Err(SignalRefusal::BadSdp) } else { Ok(()) }
+}
+
+fn parse_fingerprint(value: &str) -> Option<[u8; 32]> {
+    let (hash, digits) = value.trim_end().split_once(' ')?;
+    if !hash.eq_ignore_ascii_case("sha-256") || digits.len() != 95 {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    let mut pairs = digits.split(':');
+    for byte in &mut bytes {
+        let pair = pairs
+            .next()
+            .filter(|pair| pair.len() == 2 && pair.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    pairs.next().is_none().then_some(bytes)
+}
+
+/// Rewrites a remote description so that we promise to send only where `we_send(mid)`.
+///
+/// str0m answers `sendrecv` with `sendrecv` and a stream of its own, which the remote takes for a track.
+pub(crate) fn keep_only_our_sending(sdp: &str, we_send: impl Fn(&str) -> bool) -> String {
+    let mut text = String::with_capacity(sdp.len());
+    for section in split_sections(sdp) {
+        let mid = section.lines().find_map(|line| line.strip_prefix("a=mid:")).map(str::trim_end);
+        let quiet = section.starts_with("m=") && !mid.is_some_and(&we_send);
+        let mut has_direction = false;
+        for line in section.lines() {
+            has_direction |= is_direction(line);
+            text.push_str(match line {
+                "a=sendrecv" if quiet => "a=sendonly",
+                "a=recvonly" if quiet => "a=inactive",
+                other => other,
+            });
+            text.push_str("\r\n");
+        }
+        let is_media = section.starts_with("m=audio") || section.starts_with("m=video");
+        if quiet && is_media && !has_direction {
+            text.push_str("a=sendonly\r\n");
+        }
+    }
+    text
+}
+
+fn is_direction(line: &str) -> bool {
+    matches!(line, "a=sendrecv" | "a=sendonly" | "a=recvonly" | "a=inactive")
+}
+
+fn split_sections(sdp: &str) -> Vec<&str> {
+    let mut starts: Vec<usize> =
+        std::iter::once(0).chain(sdp.match_indices("\nm=").map(|(at, _)| at + 1)).collect();
+    starts.push(sdp.len());
+    starts.windows(2).filter_map(|pair| sdp.get(*pair.first()?..*pair.last()?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AA: &str =
+        "AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA";
+
+    #[test]
+    fn an_outline_names_certificate_and_m_lines() {
+        let sdp = format!(
+            "v=0\r\na=fingerprint:sha-256 {AA}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendonly\r\n\
+             a=fingerprint:SHA-256 {}\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=recvonly\r\na=mid:1\r\n\
+             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n",
+            AA.to_lowercase()
+        );
+        let outline = outline(&sdp).unwrap();
+        assert_eq!(outline.fingerprint, [0xAA; 32]);
+        let sections: Vec<_> = outline.sections.iter().map(|s| (s.mid.as_str(), s.kind, s.sends)).collect();
+        assert_eq!(
+            sections,
+            [("0", Kind::Audio, true), ("1", Kind::Video, false), ("2", Kind::Application, false)]
+        );
+    }
+
+    #[test]
+    fn unusable_descriptions_are_refused() {
+        let good = format!("a=fingerprint:sha-256 {AA}\r\n");
+        let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n";
+        let rows = [
+            (audio.to_owned(), SignalRefusal::Fingerprint),
+            (
+                format!("{good}a=fingerprint:sha-256 {}\r\n{audio}", AA.replacen("AA", "AB", 1)),
+                SignalRefusal::Fingerprint,
+            ),
+            (format!("{good}a=fingerprint:sha-1 AA:BB\r\n{audio}"), SignalRefusal::Fingerprint),
+            (format!("a=fingerprint:sha-512 {AA}\r\n{audio}"), SignalRefusal::Fingerprint),
+            (format!("a=fingerprint:sha-256 {AA}:AA\r\n{audio}"), SignalRefusal::Fingerprint),
+            (format!("{good}{audio}{audio}"), SignalRefusal::BadSdp),
+            (format!("{good}{audio}a=x\ra=fingerprint:sha-256 AB\r\n"), SignalRefusal::BadSdp),
+            (format!("{good}m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"), SignalRefusal::BadSdp),
+            (format!("{good}m=text 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n"), SignalRefusal::BadSdp),
+            (format!("{good}{}", audio.repeat(MAX_SECTIONS + 1)), SignalRefusal::TooLarge),
+            (format!("{good}{audio}{}", "a=rid:x send\r\n".repeat(MAX_RIDS + 1)), SignalRefusal::TooLarge),
+            (
+                format!("{good}{audio}{}", "a=candidate:1\r\n".repeat(MAX_CANDIDATES + 1)),
+                SignalRefusal::TooLarge,
+            ),
+            (format!("{good}a={}\r\n", "x".repeat(MAX_LINE)), SignalRefusal::TooLarge),
+            ("x".repeat(MAX_SDP + 1), SignalRefusal::TooLarge),
+        ];
+        for (sdp, refusal) in rows {
+            assert_eq!(outline(&sdp), Err(refusal), "{}", &sdp[..sdp.len().min(300)]);
+        }
+    }
+
+    #[test]
+    fn we_promise_to_send_only_where_we_do() {
+        let sdp = "v=0\r\nm=audio 9 X 111\r\na=mid:0\r\na=sendrecv\r\nm=video 9 X 96\r\na=recvonly\r\na=mid:1\r\n\
+                   m=video 9 X 96\r\na=mid:2\r\na=recvonly\r\nm=audio 9 X 111\r\na=mid:3\r\n";
+        let rewritten = keep_only_our_sending(sdp, |mid| mid == "2");
+        let expected = "v=0\r\nm=audio 9 X 111\r\na=mid:0\r\na=sendonly\r\nm=video 9 X 96\r\na=inactive\r\na=mid:1\r\n\
+                        m=video 9 X 96\r\na=mid:2\r\na=recvonly\r\nm=audio 9 X 111\r\na=mid:3\r\na=sendonly\r\n";
+        assert_eq!(rewritten, expected);
+    }
+}

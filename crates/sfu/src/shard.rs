@@ -1,0 +1,352 @@
+//! Everything one media thread owns, and the five verbs by which its driver moves it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use slotmap::SlotMap;
+use str0m::config::CryptoProvider;
+use str0m::net::{DatagramSend, Protocol, Receive};
+use str0m::{Candidate, Input, Output as RtcOutput, RtcError};
+
+use crate::command::{
+    Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, RoomId, ShardIndex,
+};
+use crate::crypto::{self, Certificate};
+use crate::demux::{Demux, Route};
+use crate::participant::{Link, Participant};
+use crate::timers::Timers;
+
+slotmap::new_key_type! {
+    /// A participant's place in the shard; never used again for another.
+    pub(crate) struct Seat;
+}
+
+/// What a shard is told at its start.
+#[derive(Debug, Clone)]
+pub struct ShardConfig {
+    /// Its number.
+    pub index: ShardIndex,
+    /// UDP addresses that clients are told; datagrams must carry one of them as their destination.
+    pub candidates: Vec<SocketAddr>,
+    /// Presented to every participant.
+    pub certificate: Certificate,
+    /// Participants in all rooms together.
+    pub max_participants: usize,
+    /// Participants in one room.
+    pub max_in_room: usize,
+}
+
+/// Why a shard cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardError {
+    /// The crypto library refused our DTLS configuration.
+    #[error("crypto provider: {0}")]
+    Crypto(String),
+    /// An address that cannot be a candidate, such as 0.0.0.0.
+    #[error("{0} cannot be a candidate address")]
+    Candidate(SocketAddr),
+}
+
+/// Bytes from the network.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// One of [`ShardConfig::candidates`].
+    pub destination: SocketAddr,
+    /// The UDP payload.
+    pub contents: &'a [u8],
+}
+
+/// Bytes for the network.
+#[derive(Debug)]
+pub struct Transmit {
+    /// One of [`ShardConfig::candidates`].
+    pub source: SocketAddr,
+    /// Whom to send to.
+    pub destination: SocketAddr,
+    /// The UDP payload, as str0m built it: moved, not copied.
+    pub contents: DatagramSend,
+}
+
+/// What the driver is to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this.
+    Transmit(Transmit),
+    /// Tell the signalling side.
+    Event(Event),
+}
+
+/// Counters since the start, and gauges.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams given to the shard, and their bytes.
+    pub datagrams_in: u64,
+    /// UDP payload bytes received.
+    pub bytes_in: u64,
+    /// Datagrams to send.
+    pub datagrams_out: u64,
+    /// UDP payload bytes to send.
+    pub bytes_out: u64,
+    /// Datagrams that were nobody's.
+    pub strangers: u64,
+    /// RTP packets written to a viewer.
+    pub forwarded: u64,
+    /// Key frames asked of publishers.
+    pub keyframes_asked: u64,
+    /// Panics caught in a participant's step. More than zero is a defect.
+    pub panics: u64,
+    /// Media connections now.
+    pub participants: u64,
+    /// Rooms now.
+    pub rooms: u64,
+}
+
+/// Everything one media thread owns.
+pub struct Shard {
+    pub(crate) config: ShardConfig,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) crypto: Arc<CryptoProvider>,
+    pub(crate) rng: StdRng,
+    pub(crate) seats: SlotMap<Seat, Participant>,
+    pub(crate) by_id: BTreeMap<ParticipantId, Seat>,
+    pub(crate) rooms: BTreeMap<RoomId, Vec<Seat>>,
+    pub(crate) demux: Demux,
+    pub(crate) stats: Stats,
+    timers: Timers,
+    /// What participants' steps gave, not yet looked at.
+    work: VecDeque<(Seat, str0m::Event)>,
+    /// Participants that must go, with the reason; taken out after the step.
+    pub(crate) leaving: Vec<(Seat, LeaveReason)>,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+impl Shard {
+    /// Makes an empty shard. `seed` feeds ICE credentials and first sequence numbers.
+    ///
+    /// # Errors
+    /// When the crypto library or an address does not serve.
+    pub fn new(config: ShardConfig, seed: [u8; 32]) -> Result<Self, ShardError> {
+        let crypto = crypto::provider().map_err(|error| ShardError::Crypto(error.to_string()))?;
+        let host = |address: &SocketAddr| {
+            Candidate::host(*address, "udp").map_err(|_| ShardError::Candidate(*address))
+        };
+        let candidates = config.candidates.iter().map(host).collect::<Result<_, _>>()?;
+        Ok(Self {
+            config,
+            candidates,
+            crypto,
+            rng: StdRng::from_seed(seed),
+            seats: SlotMap::with_key(),
+            by_id: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            demux: Demux::default(),
+            stats: Stats::default(),
+            timers: Timers::default(),
+            work: VecDeque::new(),
+            leaving: Vec::new(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        })
+    }
+
+    /// Takes one datagram. A stranger's is counted and forgotten.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
+        self.stats.datagrams_in += 1;
+        self.stats.bytes_in += datagram.contents.len() as u64;
+        let Datagram { source, destination, contents } = datagram;
+        let route = self.demux.route(source, destination, contents);
+        let received = Receive::new(Protocol::Udp, source, destination, contents);
+        let (Route::Proven(seat) | Route::Claimed(seat), Ok(received)) = (&route, received) else {
+            self.stats.strangers += 1;
+            return;
+        };
+        let (seat, claimed) = (*seat, matches!(route, Route::Claimed(_)));
+        let input = Input::Receive(now, received);
+        let mut accepted = true;
+        self.step(now, seat, |participant| {
+            accepted = !claimed || participant.rtc.accepts(&input);
+            if accepted { participant.rtc.handle_input(input) } else { Ok(()) }
+        });
+        if !accepted {
+            self.stats.strangers += 1;
+        } else if claimed {
+            self.demux.prove(seat, source, destination);
+        }
+    }
+
+    /// Takes one command.
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        self.obey(now, command);
+        self.settle(now);
+    }
+
+    /// Wakes everybody whose deadline has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((deadline, seat)) = self.timers.pop_due(now) {
+            let Some(participant) =
+                self.seats.get_mut(seat).filter(|found| found.scheduled == Some(deadline))
+            else {
+                continue;
+            };
+            participant.scheduled = None;
+            if participant.deadline() > now {
+                self.schedule(seat);
+                continue;
+            }
+            self.wake(now, seat);
+        }
+    }
+
+    /// Ends every media connection, with a word to the other side.
+    pub fn close(&mut self, now: Instant) {
+        self.leaving.extend(self.seats.keys().map(|seat| (seat, LeaveReason::Asked)));
+        self.settle(now);
+    }
+
+    /// What is to be done; `None`: nothing more.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(transmit) = self.transmits.pop_front() {
+            return Some(Output::Transmit(transmit));
+        }
+        self.events.pop_front().map(Output::Event)
+    }
+
+    /// When to call [`Shard::handle_timeout`] at the latest, and for whom.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        self.timers.next().map(|deadline| (deadline, "a participant's transport, key frame or offer"))
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats { participants: self.seats.len() as u64, rooms: self.rooms.len() as u64, ..self.stats }
+    }
+
+    pub(crate) fn tell(&mut self, participant: ParticipantId, incarnation: u32, kind: EventKind) {
+        self.events.push_back(Event { participant, incarnation, kind });
+    }
+
+    /// Runs one participant's step and everything that follows from it.
+    pub(crate) fn step(
+        &mut self,
+        now: Instant,
+        seat: Seat,
+        change: impl FnOnce(&mut Participant) -> Result<(), RtcError>,
+    ) {
+        self.change(seat, change);
+        self.settle(now);
+    }
+
+    /// Changes one participant, then drains it. str0m must be drained after every single change: it keeps one received packet, and the next overwrites it.
+    pub(crate) fn change(
+        &mut self,
+        seat: Seat,
+        change: impl FnOnce(&mut Participant) -> Result<(), RtcError>,
+    ) {
+        let Self { seats, transmits, work, stats, .. } = self;
+        let Some(participant) = seats.get_mut(seat) else { return };
+        let drained = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            assert!(!participant.panic_next, "a test's panic");
+            change(participant)?;
+            drain(participant, transmits, |event| work.push_back((seat, event)), stats)
+        }));
+        match drained {
+            Ok(Ok(())) if participant.rtc.is_alive() => self.schedule(seat),
+            Ok(Ok(())) => self.leaving.push((seat, LeaveReason::Closed)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a media connection failed");
+                self.leaving.push((seat, reason_of(participant, &error)));
+            }
+            Err(_) => {
+                self.stats.panics += 1;
+                self.leaving.push((seat, LeaveReason::Failed));
+            }
+        }
+    }
+
+    /// Looks at everything that steps have given, and takes out who must go.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        loop {
+            if let Some((seat, event)) = self.work.pop_front() {
+                self.handle_event(now, seat, event);
+            } else if let Some((seat, reason)) = self.leaving.pop() {
+                self.remove(now, seat, reason);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn schedule(&mut self, seat: Seat) {
+        let Some(participant) = self.seats.get_mut(seat) else { return };
+        let deadline = participant.deadline();
+        if participant.scheduled.is_none_or(|scheduled| deadline < scheduled) {
+            participant.scheduled = Some(deadline);
+            self.timers.push(deadline, seat);
+        }
+    }
+
+    fn wake(&mut self, now: Instant, seat: Seat) {
+        if self.seats.get(seat).is_some_and(|participant| participant.is_lost(now)) {
+            self.leaving.push((seat, LeaveReason::TransportLost));
+            return self.settle(now);
+        }
+        self.ask_keyframes(now, seat);
+        self.repeat_offer(now, seat, false);
+        self.step(now, seat, |participant| participant.rtc.handle_input(Input::Timeout(now)));
+    }
+
+    /// Refuses a join before anything has changed.
+    pub(crate) fn join_refusal(&self, room: RoomId, participant: ParticipantId) -> Option<JoinRefusal> {
+        let again = self.by_id.get(&participant).and_then(|seat| self.seats.get(*seat));
+        let in_room = self.rooms.get(&room).map_or(0, Vec::len);
+        if self.seats.len() >= self.config.max_participants && again.is_none() {
+            Some(JoinRefusal::ShardFull)
+        } else if in_room >= self.config.max_in_room && again.is_none_or(|had| had.room != room) {
+            Some(JoinRefusal::RoomFull)
+        } else {
+            None
+        }
+    }
+}
+
+fn drain(
+    participant: &mut Participant,
+    transmits: &mut VecDeque<Transmit>,
+    mut on_event: impl FnMut(str0m::Event),
+    stats: &mut Stats,
+) -> Result<(), RtcError> {
+    loop {
+        match participant.rtc.poll_output()? {
+            RtcOutput::Timeout(deadline) => {
+                participant.rtc_deadline = deadline;
+                return Ok(());
+            }
+            RtcOutput::Transmit(transmit) => {
+                stats.datagrams_out += 1;
+                stats.bytes_out += transmit.contents.len() as u64;
+                let str0m::net::Transmit { source, destination, contents, .. } = transmit;
+                transmits.push_back(Transmit { source, destination, contents });
+            }
+            RtcOutput::Event(event) => on_event(event),
+        }
+    }
+}
+
+fn reason_of(participant: &Participant, error: &RtcError) -> LeaveReason {
+    // Outside negotiation str0m speaks of the remote description only when the certificate is not the announced one.
+    match (participant.link, error) {
+        (Link::Connecting { .. }, RtcError::RemoteSdp(_)) => LeaveReason::CertificateMismatch,
+        _ => LeaveReason::TransportLost,
+    }
+}

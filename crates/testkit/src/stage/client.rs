@@ -1,0 +1,308 @@
+//! A str0m client on the stage: publishes made-up sound and pictures, and keeps count of what it gets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sfu::{ParticipantId, Sending, Source};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+/// One Opus packet each.
+const AUDIO_EVERY: Duration = Duration::from_millis(20);
+/// One picture each.
+const VIDEO_EVERY: Duration = Duration::from_millis(33);
+const PACKETS_PER_PICTURE: usize = 3;
+
+/// A client.
+pub struct Client {
+    /// Its place in the room.
+    pub id: ParticipantId,
+    /// Its connection.
+    pub rtc: Rtc,
+    /// SHA-256 of its certificate.
+    pub fingerprint: [u8; 32],
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Whether ICE and DTLS are up.
+    pub connected: bool,
+    /// Whether the connection was closed by the server.
+    pub closed: bool,
+    /// What it gets, by m-line.
+    pub heard: BTreeMap<String, Heard>,
+    /// What the server says it sends.
+    pub sending: Vec<Sending>,
+    /// Key frames the server has asked for.
+    pub keyframes_asked: u64,
+    /// Offers of the server that it ignored, since its own was on the way.
+    pub ignored_offers: u64,
+    /// When str0m wants to be woken.
+    pub deadline: Instant,
+    tracks: Vec<Track>,
+    pending: Option<(u32, SdpPendingOffer)>,
+    next_offer: u32,
+    pt_of: BTreeMap<Mid, Pt>,
+}
+
+/// A track that the client publishes.
+struct Track {
+    mid: Mid,
+    source: Source,
+    seq: u64,
+    frame: u16,
+    key_next: bool,
+    next_at: Instant,
+}
+
+/// What has come on one m-line.
+#[derive(Debug, Default, Clone)]
+pub struct Heard {
+    /// RTP packets.
+    pub packets: u64,
+    /// First packets of a VP8 key frame.
+    pub key_frames: u64,
+    /// Distinct extended sequence numbers.
+    pub numbers: BTreeSet<u64>,
+    /// Distinct VP8 picture ids, in order of arrival without repeats.
+    pub pictures: Vec<u16>,
+    /// Whether the first packet could begin a stream.
+    pub began_well: bool,
+}
+
+impl Heard {
+    /// Numbers between the first and the last that never came.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        let (Some(first), Some(last)) = (self.numbers.first(), self.numbers.last()) else { return 0 };
+        last - first + 1 - self.numbers.len() as u64
+    }
+}
+
+/// Something a client says to the server.
+#[derive(Debug)]
+pub enum Say {
+    /// Its offer.
+    Offer {
+        /// Its number.
+        id: u32,
+        /// The description.
+        sdp: String,
+        /// What each m-line carries.
+        sources: BTreeMap<String, Source>,
+    },
+    /// Its answer.
+    Answer {
+        /// Of the server's offer.
+        id: u32,
+        /// The description.
+        sdp: String,
+    },
+}
+
+impl Client {
+    /// A client that has not yet said anything.
+    #[must_use]
+    pub fn new(id: ParticipantId, address: SocketAddr, crypto: &Arc<CryptoProvider>, now: Instant) -> Self {
+        let mut rtc = Rtc::builder()
+            .set_crypto_provider(Arc::clone(crypto))
+            .set_dtls_cert(certificate())
+            .set_rtp_mode(true)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .build(now);
+        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        let fingerprint = rtc.direct_api().local_dtls_fingerprint().bytes.clone().try_into().unwrap();
+        Self {
+            id,
+            rtc,
+            fingerprint,
+            address,
+            connected: false,
+            closed: false,
+            heard: BTreeMap::new(),
+            sending: Vec::new(),
+            keyframes_asked: 0,
+            ignored_offers: 0,
+            deadline: now,
+            tracks: Vec::new(),
+            pending: None,
+            next_offer: 1,
+            pt_of: BTreeMap::new(),
+        }
+    }
+
+    /// Publishes more sources; without any, an m-line that only receives, so that there is something to offer.
+    pub fn offer(&mut self, now: Instant, sources: &[Source]) -> Say {
+        let mut changes = self.rtc.sdp_api();
+        for source in sources {
+            let kind = if source.is_audio() { MediaKind::Audio } else { MediaKind::Video };
+            let mid = changes.add_media(kind, Direction::SendOnly, None, None, None);
+            self.tracks.push(Track {
+                mid,
+                source: *source,
+                seq: 40_000,
+                frame: 7,
+                key_next: true,
+                next_at: now,
+            });
+        }
+        if sources.is_empty() {
+            changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        }
+        let (offer, pending) = changes.apply().expect("something to offer");
+        let id = self.next_offer;
+        self.next_offer += 1;
+        self.pending = Some((id, pending));
+        let sources = self.tracks.iter().map(|track| (track.mid.to_string(), track.source)).collect();
+        Say::Offer { id, sdp: offer.to_sdp_string(), sources }
+    }
+
+    /// The server's answer.
+    pub fn take_answer(&mut self, id: u32, sdp: &str) {
+        let (pending_id, pending) = self.pending.take().expect("an offer of ours");
+        assert_eq!(pending_id, id, "the answer is to our last offer");
+        self.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(sdp).unwrap()).unwrap();
+        for track in &self.tracks {
+            let pt = self.rtc.media(track.mid).and_then(|media| media.remote_pts().first().copied());
+            if let Some(pt) = pt {
+                self.pt_of.insert(track.mid, pt);
+            }
+        }
+    }
+
+    /// The server's offer: answered, or ignored while ours is on the way.
+    pub fn take_offer(&mut self, id: u32, sdp: &str, sending: Vec<Sending>) -> Option<Say> {
+        if self.pending.is_some() {
+            self.ignored_offers += 1;
+            return None;
+        }
+        self.sending = sending;
+        let answer = self.rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(sdp).unwrap()).unwrap();
+        Some(Say::Answer { id, sdp: answer.to_sdp_string() })
+    }
+
+    /// One datagram from the network.
+    pub fn take_datagram(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
+        if let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, contents) {
+            self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+        }
+    }
+
+    /// Time has come for something: media to send, or str0m's own timers.
+    pub fn wake(&mut self, now: Instant) {
+        self.rtc.handle_input(Input::Timeout(now)).unwrap();
+    }
+
+    /// Takes everything str0m has to give. Each element is a datagram.
+    pub fn drain(&mut self, mut send: impl FnMut(SocketAddr, &[u8])) {
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    return;
+                }
+                Output::Transmit(transmit) => send(transmit.destination, &transmit.contents),
+                Output::Event(Event::Connected) => self.connected = true,
+                Output::Event(Event::Closed) => self.closed = true,
+                Output::Event(Event::RtpPacket(packet)) => self.hear(&packet),
+                Output::Event(Event::KeyframeRequest(request)) => {
+                    self.keyframes_asked += 1;
+                    if let Some(track) = self.tracks.iter_mut().find(|track| track.mid == request.mid) {
+                        track.key_next = true;
+                    }
+                }
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    /// When the client wants to be woken.
+    #[must_use]
+    pub fn next(&self) -> Instant {
+        let media =
+            self.tracks.iter().filter(|track| self.pt_of.contains_key(&track.mid)).map(|track| track.next_at);
+        media.filter(|_| self.connected).min().map_or(self.deadline, |at| at.min(self.deadline))
+    }
+
+    /// Whether a track has something to send at `now`; writes the next packet of it. One packet a call, to be drained after each.
+    pub fn publish_one(&mut self, now: Instant) -> bool {
+        if !self.connected || self.closed {
+            return false;
+        }
+        let Self { tracks, pt_of, rtc, .. } = self;
+        for track in tracks.iter_mut().filter(|track| track.next_at <= now) {
+            let Some(pt) = pt_of.get(&track.mid).copied() else { continue };
+            let write = track.next_packet(now, pt);
+            if let Some(stream) = rtc.direct_api().stream_tx_by_mid(track.mid, None) {
+                stream.write_rtp(write);
+            }
+            rtc.handle_input(Input::Timeout(now)).unwrap();
+            return true;
+        }
+        false
+    }
+
+    fn hear(&mut self, packet: &RtpPacket) {
+        let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid().to_string());
+        let heard = self.heard.entry(mid.unwrap_or_default()).or_default();
+        let vp8 = (packet.payload.len() > 200).then(|| Vp8Descriptor::parse(&packet.payload).unwrap());
+        let begins = vp8.is_none_or(|vp8| vp8.starts_keyframe(&packet.payload));
+        if heard.packets == 0 {
+            heard.began_well = begins;
+        }
+        heard.packets += 1;
+        heard.key_frames += u64::from(vp8.is_some() && begins);
+        heard.numbers.insert(*packet.seq_no);
+        if let Some(picture) = vp8.and_then(|vp8| vp8.picture_id())
+            && !heard.pictures.contains(&picture)
+        {
+            heard.pictures.push(picture);
+        }
+    }
+}
+
+impl Track {
+    fn next_packet(&mut self, now: Instant, pt: Pt) -> RtpWrite {
+        self.seq += 1;
+        if self.source.is_audio() {
+            let time = (self.seq as u32).wrapping_mul(960);
+            self.next_at = now + AUDIO_EVERY;
+            let level =
+                ExtensionValues { audio_level: Some(-30), voice_activity: Some(true), ..Default::default() };
+            return RtpWrite::new(pt, self.seq.into(), time, now, vec![0x7C; 100])
+                .marker(false)
+                .ext_vals(level);
+        }
+        let part = self.seq as usize % PACKETS_PER_PICTURE;
+        let (first, last) = (part == 0, part + 1 == PACKETS_PER_PICTURE);
+        let key = first && self.key_next;
+        if key {
+            self.key_next = false;
+        }
+        let payload = picture_payload(first, key, self.frame);
+        let time = u32::from(self.frame).wrapping_mul(3_000);
+        if last {
+            self.next_at = now + VIDEO_EVERY;
+            self.frame = (self.frame + 1) & 0x7FFF;
+        }
+        RtpWrite::new(pt, self.seq.into(), time, now, payload).marker(last).nackable(true)
+    }
+}
+
+/// RFC 7741 §4.2: X, S, partition 0; I with a 15-bit picture id; then the payload header, whose first bit tells a key frame.
+fn picture_payload(first: bool, key: bool, picture: u16) -> Vec<u8> {
+    let [high, low] = picture.to_be_bytes();
+    let mut payload = vec![0x80 | if first { 0x10 } else { 0 }, 0x80, 0x80 | high, low, u8::from(!key)];
+    payload.resize(1_100, 0x55);
+    payload
+}
+
+fn certificate() -> DtlsCert {
+    str0m_aws_lc_rs::default_provider().dtls_provider.generate_certificate().unwrap()
+}

@@ -1,0 +1,288 @@
+//! Whole calls in virtual time from one seed: a real shard, str0m clients, and a network that is as bad as asked for.
+//!
+//! DTLS keys are real and random, so tests compare events and counts, never bytes.
+
+mod client;
+mod net;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sfu::{
+    Certificate, Codec, Command, Datagram, Event, EventKind, Output, ParticipantId, Profile, RoomId, Shard,
+    ShardConfig, ShardIndex, Source,
+};
+use str0m::config::CryptoProvider;
+
+pub use client::{Client, Heard, Say};
+pub use net::{Net, Weather};
+
+/// Where the server is.
+pub const SERVER: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)), 8443);
+/// The one room of most stories.
+pub const ROOM: RoomId = RoomId(1);
+/// How long a signalling message takes.
+const SIGNAL_DELAY: Duration = Duration::from_millis(20);
+
+/// The stage.
+pub struct Stage {
+    /// Virtual time.
+    pub now: Instant,
+    /// The shard on trial.
+    pub shard: Shard,
+    /// The network between all.
+    pub net: Net,
+    /// By order of appearance; a client that joins again replaces its place.
+    pub clients: Vec<Client>,
+    /// All events of the shard, and when.
+    pub events: Vec<(Duration, Event)>,
+    start: Instant,
+    crypto: Arc<CryptoProvider>,
+    to_server: VecDeque<(Instant, Command)>,
+    to_client: VecDeque<(Instant, Event)>,
+    incarnations: u32,
+}
+
+impl Stage {
+    /// An empty room.
+    #[must_use]
+    pub fn new(seed: u64, weather: Weather) -> Self {
+        fastrand::seed(seed);
+        let now = Instant::now();
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_be_bytes());
+        let config = ShardConfig {
+            index: ShardIndex(0),
+            candidates: vec![SERVER],
+            certificate: server_certificate(),
+            max_participants: 1_000,
+            max_in_room: 200,
+        };
+        Self {
+            now,
+            shard: Shard::new(config, bytes).unwrap(),
+            net: Net::new(seed, weather),
+            clients: Vec::new(),
+            events: Vec::new(),
+            start: now,
+            crypto: sfu::provider().unwrap(),
+            to_server: VecDeque::new(),
+            to_client: VecDeque::new(),
+            incarnations: 0,
+        }
+    }
+
+    /// A new client that publishes `sources`; returns its index.
+    pub fn join(&mut self, sources: &[Source]) -> usize {
+        let index = self.clients.len();
+        let client = self.make_client(index);
+        self.clients.push(client);
+        self.enter(index, sources);
+        index
+    }
+
+    /// The client at `index` comes again with a new connection, as after a reload.
+    pub fn rejoin(&mut self, index: usize, sources: &[Source]) {
+        self.clients[index] = self.make_client(index);
+        self.enter(index, sources);
+    }
+
+    fn make_client(&mut self, index: usize) -> Client {
+        let host = u8::try_from(index + 1).unwrap();
+        self.incarnations += 1;
+        let port = 5_000 + u16::try_from(self.incarnations).unwrap();
+        let address = SocketAddr::from(([203, 0, 113, host], port));
+        Client::new(ParticipantId(index as u128 + 1), address, &self.crypto, self.now)
+    }
+
+    fn enter(&mut self, index: usize, sources: &[Source]) {
+        let client = &self.clients[index];
+        let command = Command::Join {
+            room: ROOM,
+            participant: client.id,
+            incarnation: self.incarnations,
+            profile: profile(client, client.fingerprint),
+        };
+        self.say(command);
+        self.offer(index, sources);
+    }
+
+    /// The client publishes more.
+    pub fn offer(&mut self, index: usize, sources: &[Source]) {
+        let now = self.now;
+        let said = self.clients[index].offer(now, sources);
+        self.say_for(index, said);
+    }
+
+    /// Puts a command on its way to the server.
+    pub fn say(&mut self, command: Command) {
+        self.to_server.push_back((self.now + SIGNAL_DELAY, command));
+    }
+
+    fn say_for(&mut self, index: usize, said: Say) {
+        let participant = self.clients[index].id;
+        self.say(match said {
+            Say::Offer { id, sdp, sources } => Command::Offer { participant, id, sdp, sources },
+            Say::Answer { id, sdp } => Command::Answer { participant, id, sdp },
+        });
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(next) = self.next().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// What client `viewer` has got of `publisher`'s `source`.
+    #[must_use]
+    pub fn heard(&self, viewer: usize, publisher: usize, source: Source) -> Heard {
+        let publisher = self.clients[publisher].id;
+        let viewer = &self.clients[viewer];
+        let sending =
+            viewer.sending.iter().find(|sending| sending.publisher == publisher && sending.source == source);
+        sending.and_then(|sending| viewer.heard.get(&sending.mid)).cloned().unwrap_or_default()
+    }
+
+    /// Events about one client, without descriptions.
+    #[must_use]
+    pub fn trace(&self) -> Vec<String> {
+        self.events
+            .iter()
+            .map(|(at, event)| format!("{at:?} {} {}", event.participant.0, name(&event.kind)))
+            .collect()
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let clients = self.clients.iter().map(Client::next);
+        let shard = self.shard.poll_timeout().map(|(deadline, _)| deadline);
+        let signals = self
+            .to_server
+            .front()
+            .map(|(at, _)| *at)
+            .into_iter()
+            .chain(self.to_client.front().map(|(at, _)| *at));
+        clients.chain(shard).chain(signals).chain(self.net.next()).min()
+    }
+
+    fn step(&mut self) {
+        let now = self.now;
+        while let Some((_, command)) = self.to_server.pop_front_if(|(at, _)| *at <= now) {
+            self.shard.handle_command(now, command);
+            self.drain_shard();
+        }
+        while let Some((_, event)) = self.to_client.pop_front_if(|(at, _)| *at <= now) {
+            self.tell_client(event);
+        }
+        while let Some(datagram) = self.net.arrived(now) {
+            if datagram.destination == SERVER {
+                let contents = &datagram.contents;
+                self.shard.handle_datagram(
+                    now,
+                    Datagram { source: datagram.source, destination: SERVER, contents },
+                );
+                self.drain_shard();
+            } else if let Some(index) =
+                self.clients.iter().position(|client| client.address == datagram.destination)
+            {
+                self.clients[index].take_datagram(now, datagram.source, &datagram.contents);
+                self.drain_client(index);
+            }
+        }
+        if self.shard.poll_timeout().is_some_and(|(deadline, _)| deadline <= now) {
+            self.shard.handle_timeout(now);
+            self.drain_shard();
+        }
+        for index in 0..self.clients.len() {
+            while self.clients[index].publish_one(now) {
+                self.drain_client(index);
+            }
+            if self.clients[index].deadline <= now {
+                self.clients[index].wake(now);
+                self.drain_client(index);
+            }
+        }
+    }
+
+    fn tell_client(&mut self, event: Event) {
+        let Some(index) = self.clients.iter().position(|client| client.id == event.participant) else {
+            return;
+        };
+        match event.kind {
+            EventKind::Answer { id, sdp } => self.clients[index].take_answer(id, &sdp),
+            EventKind::Offer { id, sdp, sending } => {
+                if let Some(said) = self.clients[index].take_offer(id, &sdp, sending) {
+                    self.say_for(index, said);
+                }
+            }
+            EventKind::Refused { .. } | EventKind::Connected | EventKind::Left(_) => {}
+        }
+        let now = self.now;
+        self.clients[index].wake(now);
+        self.drain_client(index);
+    }
+
+    fn drain_shard(&mut self) {
+        while let Some(output) = self.shard.poll_output() {
+            match output {
+                Output::Transmit(transmit) => {
+                    self.net.send(self.now, transmit.source, transmit.destination, &transmit.contents);
+                }
+                Output::Event(event) => {
+                    self.events.push((self.now - self.start, event.clone()));
+                    let current = event.incarnation == self.incarnations || self.is_current(&event);
+                    if current {
+                        self.to_client.push_back((self.now + SIGNAL_DELAY, event));
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_current(&self, event: &Event) -> bool {
+        // A client that came again has a higher number than all before; events of its old connection are not for it.
+        let port = 5_000 + u16::try_from(event.incarnation).unwrap();
+        self.clients.iter().any(|client| client.id == event.participant && client.address.port() == port)
+    }
+
+    fn drain_client(&mut self, index: usize) {
+        let Self { clients, net, now, .. } = self;
+        let client = &mut clients[index];
+        let source = client.address;
+        client.drain(|destination, contents| net.send(*now, source, destination, contents));
+    }
+}
+
+/// What the stage's clients may do: everything.
+#[must_use]
+pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
+    Profile {
+        fingerprint: Some(fingerprint),
+        may_send: Source::ALL.into_iter().collect(),
+        codecs: vec![Codec::Opus, Codec::Vp8],
+        stream: format!("{:032x}", client.id.0),
+    }
+}
+
+/// A certificate for a shard.
+#[must_use]
+pub fn server_certificate() -> Certificate {
+    let made = str0m_aws_lc_rs::default_provider().dtls_provider.generate_certificate().unwrap();
+    Certificate { certificate: made.certificate, private_key: made.private_key }
+}
+
+fn name(kind: &EventKind) -> String {
+    match kind {
+        EventKind::Answer { id, .. } => format!("answer {id}"),
+        EventKind::Offer { id, sending, .. } => format!("offer {id} of {}", sending.len()),
+        EventKind::Refused { id, refusal } => format!("refused {id}: {refusal}"),
+        EventKind::Connected => "connected".into(),
+        EventKind::Left(reason) => format!("left {reason:?}"),
+    }
+}
