@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use wire::rooms::{ClientMessage, MAX_MESSAGE, MAX_TRACKS};
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(message) = ClientMessage::decode(bytes) {
+    if let Ok(message) = ClientMessage::decode(bytes, MAX_MESSAGE) {
         assert!(bytes.len() <= MAX_MESSAGE);
         if let ClientMessage::Offer { tracks, .. } = message {
             assert!(tracks.len() <= MAX_TRACKS);

@@ -1,2 +1,60 @@
 //! The binary: flags, logging, start, stop.
-fn main() {}
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the program that speaks to a terminal")]
+
+mod admin;
+mod cli;
+mod logging;
+mod pinned;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use server::config::{Checked, ConfigError};
+
+use cli::{Arguments, Command, ConfigCommand};
+
+/// Exit status of a configuration that cannot be used; other failures have 1.
+const BAD_CONFIGURATION: u8 = 2;
+
+fn main() -> ExitCode {
+    backend::folder::keep_new_files_private();
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("countersign: {error:#}");
+            let bad_configuration = error.downcast_ref::<ConfigError>().is_some();
+            ExitCode::from(if bad_configuration { BAD_CONFIGURATION } else { 1 })
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match arguments.command() {
+        Command::Config { command: ConfigCommand::Print { markdown: true } } => {
+            print!("{}", server::config::markdown());
+        }
+        Command::Config { command: ConfigCommand::Print { markdown: false } } => {
+            print!("{}", server::config::example());
+        }
+        Command::Config { command: ConfigCommand::Check } => {
+            load(arguments)?;
+            println!("ok");
+        }
+        Command::Serve => serve::serve(load(arguments)?)?,
+        Command::Room { command } => admin::room(&load(arguments)?, &command)?,
+        Command::Invite { command } => admin::invite(&load(arguments)?, &command)?,
+        Command::Participant { command } => admin::participant(&load(arguments)?, &command)?,
+        Command::SignIn => admin::sign_in(&load(arguments)?)?,
+        Command::Audit { limit } => admin::audit(&load(arguments)?, limit)?,
+    }
+    Ok(())
+}
+
+fn load(arguments: &Arguments) -> Result<Checked, ConfigError> {
+    // A variable that is not Unicode cannot be one of ours with a usable value.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+    server::config::load(arguments.config.as_deref(), environment, &arguments.overrides())
+}

@@ -17,8 +17,10 @@ pub use server::{ErrorCode, GoodbyeReason, MemberShown, Nonce, SendingShown, Ser
 
 use crate::DecodeError;
 
-/// Limit of one WebSocket message, in bytes.
-pub const MAX_MESSAGE: usize = 64 * 1024;
+/// Limit of one WebSocket message after the welcome, in bytes: the description of a room of 100 with sound and picture has 300 KiB.
+pub const MAX_MESSAGE: usize = 512 * 1024;
+/// Limit of the first message, in bytes.
+pub const MAX_FIRST_MESSAGE: usize = 8 * 1024;
 /// Limit of the body of one HTTP request, in bytes.
 pub const MAX_BODY: usize = 8 * 1024;
 /// Limit of the sending m-lines that a client may name in one offer.

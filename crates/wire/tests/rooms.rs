@@ -66,7 +66,7 @@ fn every_client_message_is_read() {
         (r#"{"type":"ping","later":{"unknown":["members","are",{"ignored":null}]}}"#.into(), ClientMessage::Ping),
     ];
     for (text, message) in rows {
-        assert_eq!(ClientMessage::decode(text.as_bytes()), Ok(message.clone()), "{text}");
+        assert_eq!(ClientMessage::decode(text.as_bytes(), MAX_MESSAGE), Ok(message.clone()), "{text}");
         assert!(text.contains(&format!(r#""type":"{}""#, message.kind())), "{text}");
     }
 }
@@ -152,11 +152,15 @@ fn every_client_message_in_another_form_is_refused() {
         (Some("remove"), DecodeError::Missing("participant_id"), r#"{"type":"remove"}"#),
     ];
     for (about, error, text) in rows {
-        assert_eq!(ClientMessage::decode(text.as_bytes()), Err(BadMessage { about, error }), "{text}");
+        assert_eq!(
+            ClientMessage::decode(text.as_bytes(), MAX_MESSAGE),
+            Err(BadMessage { about, error }),
+            "{text}"
+        );
     }
     let large = format!(r#"{{"type":"ping","x":"{}"}}"#, "x".repeat(MAX_MESSAGE));
     let error = DecodeError::TooLarge { limit: MAX_MESSAGE };
-    assert_eq!(ClientMessage::decode(large.as_bytes()), Err(BadMessage { about: None, error }));
+    assert_eq!(ClientMessage::decode(large.as_bytes(), MAX_MESSAGE), Err(BadMessage { about: None, error }));
 }
 
 #[test]
@@ -165,7 +169,7 @@ fn what_must_not_be_logged_does_not_print() {
         r#"{{"type":"authenticate","session_token":"css_hidden","signature":"{}"}}"#,
         "B".repeat(85) + "A"
     );
-    let printed = format!("{:?}", ClientMessage::decode(text.as_bytes()).unwrap());
+    let printed = format!("{:?}", ClientMessage::decode(text.as_bytes(), MAX_MESSAGE).unwrap());
     assert_eq!(printed, "Authenticate { session_token: Masked(10 bytes), signature: Signature(..) }");
 }
 
@@ -228,7 +232,7 @@ fn every_server_message_is_written() {
             r#"{"type":"goodbye","reason":"replaced"}"#.into(),
         ),
         (
-            ServerMessage::Error { code: ErrorCode::Denied, message: "denied".into(), about: None },
+            ServerMessage::Error { code: ErrorCode::Denied, message: "denied".into(), about: None, media: None },
             r#"{"type":"error","code":"denied","message":"denied"}"#.into(),
         ),
         (
@@ -236,8 +240,9 @@ fn every_server_message_is_written() {
                 code: ErrorCode::FingerprintRefused,
                 message: "not the bound certificate".into(),
                 about: Some("offer"),
+                media: MediaLabel::parse("m1"),
             },
-            r#"{"type":"error","code":"fingerprint-refused","message":"not the bound certificate","about":"offer"}"#.into(),
+            r#"{"type":"error","code":"fingerprint-refused","message":"not the bound certificate","about":"offer","media":"m1"}"#.into(),
         ),
     ];
     for (message, text) in rows {
@@ -410,7 +415,7 @@ fn json(value: &impl serde::Serialize) -> String {
 proptest::proptest! {
     #[test]
     fn no_bytes_make_the_decoder_fall(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..512)) {
-        let _ = ClientMessage::decode(&bytes);
+        let _ = ClientMessage::decode(&bytes, MAX_MESSAGE);
         let _ = Redeem::decode(&bytes);
     }
 

@@ -9,9 +9,10 @@ use std::{
 use super::{
     file,
     public_url::{PublicUrl, Scheme},
-    values::{Advertised, LogFormat, LogLevel, Set, TlsMode},
+    values::{LogFormat, LogLevel, Set, TlsMode},
     written::ConfigError,
 };
+use crate::media::Advertise;
 
 /// The checked configuration.
 #[derive(Debug, Clone)]
@@ -26,8 +27,8 @@ pub struct Checked {
     pub metrics_listen: Option<SocketAddr>,
     /// The log.
     pub log: Log,
-    /// URL of the store, `sqlite:…`.
-    pub store_url: String,
+    /// The SQLite file of the store.
+    pub store_file: PathBuf,
     /// How long a stop may take.
     pub shutdown_deadline: Duration,
     /// What the operator should know although it is no error.
@@ -79,7 +80,7 @@ pub struct Media {
     /// Where to listen for TCP.
     pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told; empty: the addresses of the interfaces.
-    pub advertise: Vec<Advertised>,
+    pub advertise: Vec<Advertise>,
 }
 
 /// The log.
@@ -102,10 +103,7 @@ impl Checked {
     pub fn check(file: file::File) -> Result<Self, ConfigError> {
         let mut warnings = Vec::new();
         let data_dir = file.top.data_dir.map_or_else(|| PathBuf::from(DEFAULT_DATA_DIR), |set| set.value);
-        let store_url = match file.store.url {
-            Some(set) => set.value.0,
-            None => format!("sqlite:{}", data_dir.join(STORE_FILE).display()),
-        };
+        let store_file = file.store.url.map_or_else(|| data_dir.join(STORE_FILE), |set| set.value.file);
         if let Some(set) = &file.media.listen_tcp {
             warnings
                 .push(format!("{}: media.listen_tcp: this release serves media over UDP only", set.origin));
@@ -123,7 +121,7 @@ impl Checked {
                 level: file.log.level.map_or(LogLevel::Info, |set| set.value),
                 format: file.log.format.map_or(LogFormat::Text, |set| set.value),
             },
-            store_url,
+            store_file,
             shutdown_deadline: file.shutdown.deadline_s.map_or(DEFAULT_SHUTDOWN, |set| set.value.0),
             warnings,
         })

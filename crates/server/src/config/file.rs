@@ -5,9 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     public_url::PublicUrl,
-    values::{Advertised, LogFormat, LogLevel, Seconds, Set, Setting, StoreUrl, TlsMode},
+    values::{LogFormat, LogLevel, Seconds, Set, Setting, StoreUrl, TlsMode},
     written::{ConfigError, Entries},
 };
+use crate::media::Advertise;
 
 /// One key, for the documentation.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,7 @@ macro_rules! section {
         }
 
         impl $section {
+            const ABOUT: &'static [&'static str] = &[$( $about ),*];
             const KEYS: &'static [Key] = &[$( Key {
                 section: $path,
                 name: stringify!($key),
@@ -111,7 +113,7 @@ section! {
         listen_tcp: Vec<SocketAddr> = Default "\"0.0.0.0:8443\"",
         /// Addresses that clients are told to send media to, each `ip` or `ip:port`, when they differ from those
         /// listened on (behind NAT). When it is not written: the addresses of this machine's interfaces.
-        advertise: Vec<Advertised> = Example "[\"203.0.113.10\"]",
+        advertise: Vec<Advertise> = Example "[\"203.0.113.10\"]",
     }
 }
 
@@ -169,19 +171,26 @@ pub struct File {
     pub shutdown: Shutdown,
 }
 
-/// Sections in the order of the documentation, with what each is about.
-pub const SECTIONS: [(&str, &str, &[Key]); 7] = [
-    ("", "", Top::KEYS),
-    ("http", "The main listener: pages, rooms, administration, health.", Http::KEYS),
-    ("media", "Sound and pictures.", Media::KEYS),
-    ("metrics", "The server's own counters.", Metrics::KEYS),
-    (
-        "log",
-        "The log, on standard error. It holds no secrets, no session descriptions and no whole addresses of clients.",
-        Log::KEYS,
-    ),
-    ("store", "Rooms, invites, sessions and the audit record.", Store::KEYS),
-    ("shutdown", "The end, after SIGTERM or SIGINT.", Shutdown::KEYS),
+/// A section, for the documentation.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// Its name; empty at the top level.
+    pub name: &'static str,
+    /// What it is about, one item a line.
+    pub about: &'static [&'static str],
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+/// Sections in the order of the documentation.
+pub const SECTIONS: [Section; 7] = [
+    Section { name: "", about: Top::ABOUT, keys: Top::KEYS },
+    Section { name: "http", about: Http::ABOUT, keys: Http::KEYS },
+    Section { name: "media", about: Media::ABOUT, keys: Media::KEYS },
+    Section { name: "metrics", about: Metrics::ABOUT, keys: Metrics::KEYS },
+    Section { name: "log", about: Log::ABOUT, keys: Log::KEYS },
+    Section { name: "store", about: Store::ABOUT, keys: Store::KEYS },
+    Section { name: "shutdown", about: Shutdown::ABOUT, keys: Shutdown::KEYS },
 ];
 
 impl File {
@@ -205,7 +214,7 @@ impl File {
     /// Whether a name at the top level is that of a section.
     #[must_use]
     pub fn is_section(name: &str) -> bool {
-        SECTIONS.iter().any(|(section, ..)| *section == name && !name.is_empty())
+        SECTIONS.iter().any(|section| section.name == name && !name.is_empty())
     }
 }
 
@@ -222,7 +231,7 @@ fn take<T: Setting>(entries: &mut Entries, section: &str, name: &str) -> Result<
 }
 
 fn unknown(key: &str) -> String {
-    let known: Vec<String> = SECTIONS.iter().flat_map(|(.., keys)| keys.iter().map(Key::path)).collect();
+    let known: Vec<String> = SECTIONS.iter().flat_map(|section| section.keys.iter().map(Key::path)).collect();
     let nearest = known
         .iter()
         .map(|candidate| (strsim::osa_distance(key, candidate), candidate))
@@ -237,11 +246,8 @@ fn unknown(key: &str) -> String {
             format!("{key}: unknown key; [{section}] has {}", inside.join(", "))
         }
         None => {
-            let sections: Vec<String> = SECTIONS
-                .iter()
-                .filter(|(section, ..)| !section.is_empty())
-                .map(|(section, ..)| format!("[{section}]"))
-                .collect();
+            let sections: Vec<String> =
+                SECTIONS.iter().skip(1).map(|section| format!("[{}]", section.name)).collect();
             format!("{key}: unknown key; expected data_dir or a section of {}", sections.join(", "))
         }
     }

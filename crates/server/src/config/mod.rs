@@ -12,7 +12,7 @@ mod written;
 pub use checked::{Checked, Http, Log, Media, Proxy, Tls};
 pub use public_url::{PublicUrl, Scheme};
 pub use reference::{example, markdown};
-pub use values::{Advertised, LogFormat, LogLevel};
+pub use values::{LogFormat, LogLevel};
 pub use written::{ConfigError, ENVIRONMENT_PREFIX, Origin};
 
 /// One flag that sets a key.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    file::{Key, SECTIONS, Standing},
+    file::{Key, SECTIONS, Section, Standing},
     written::ENVIRONMENT_PREFIX,
 };
 
@@ -14,9 +14,13 @@ pub fn example() -> String {
         "# Configuration of countersign. Every key may be left out; the commented values are the defaults,\n\
          # or examples where the text says what holds otherwise. Environment variables and flags come before this file.\n",
     );
-    for (section, about, keys) in SECTIONS {
-        if !section.is_empty() {
-            _ = write!(text, "\n# {about}\n[{section}]\n");
+    for Section { name, about, keys } in SECTIONS {
+        if !name.is_empty() {
+            text.push('\n');
+            for line in about {
+                _ = writeln!(text, "#{line}");
+            }
+            _ = writeln!(text, "[{name}]");
         }
         for key in keys {
             text.push('\n');
@@ -33,11 +37,14 @@ pub fn example() -> String {
 #[must_use]
 pub fn markdown() -> String {
     let mut text = String::from(HEAD);
-    for (section, about, keys) in SECTIONS {
-        if section.is_empty() {
+    for Section { name, about, keys } in SECTIONS {
+        if name.is_empty() {
             text.push_str("\n## Top level\n");
         } else {
-            _ = write!(text, "\n## `[{section}]`\n\n{about}\n");
+            _ = writeln!(text, "\n## `[{name}]`\n");
+            for line in about {
+                _ = writeln!(text, "{}", line.trim());
+            }
         }
         for key in keys {
             let kind = match key.standing {

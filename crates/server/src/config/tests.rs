@@ -56,7 +56,7 @@ fn mistakes_are_named_with_their_place_and_what_was_expected() {
         ("[log]\nlevel = \"loud\"", "c.toml:2: log.level: expected \"error\", \"warn\""),
         (
             "[store]\nurl = \"postgres://db\"",
-            "c.toml:2: store.url: expected a URL that starts with \"sqlite:\"",
+            "c.toml:2: store.url: expected \"sqlite:\" and the path of a file",
         ),
         (
             "[shutdown]\ndeadline_s = 0",
@@ -81,7 +81,7 @@ fn nothing_written_is_a_configuration() {
     assert_eq!((&checked.http.tls, checked.http.proxy), (&Tls::Off, Proxy::Absent));
     assert_eq!(checked.http.public_url(checked.http.listen).to_string(), "http://127.0.0.1:8080");
     assert_eq!(checked.media.listen_udp, ["0.0.0.0:8443".parse().unwrap()]);
-    assert_eq!(checked.store_url, "sqlite:./countersign-data/countersign.sqlite");
+    assert_eq!(checked.store_file, PathBuf::from("./countersign-data/countersign.sqlite"));
     assert_eq!((checked.shutdown_deadline, checked.metrics_listen), (Duration::from_secs(5), None));
     assert!(checked.warnings.is_empty());
 }
@@ -114,7 +114,7 @@ fn a_file_says_everything() {
     );
     assert_eq!(checked.warnings, ["c.toml:6: media.listen_tcp: this release serves media over UDP only"]);
     assert_eq!((checked.log.level, checked.log.format), (LogLevel::Debug, LogFormat::Json));
-    assert_eq!(checked.store_url, "sqlite:///srv/cs.sqlite");
+    assert_eq!(checked.store_file, PathBuf::from("/srv/cs.sqlite"));
     assert_eq!(checked.shutdown_deadline, Duration::from_secs(30));
 }
 
@@ -189,7 +189,7 @@ fn a_missing_file_is_named() {
 #[test]
 fn the_example_is_valid_as_it_is_and_key_by_key() {
     from_toml(&example()).unwrap();
-    for (section, _, keys) in SECTIONS {
+    for file::Section { name: section, keys, .. } in SECTIONS {
         for key in keys {
             let text = if section.is_empty() {
                 format!("{} = {}", key.name, key.sample)
@@ -207,7 +207,7 @@ fn the_example_is_valid_as_it_is_and_key_by_key() {
 fn the_documented_defaults_are_the_real_ones() {
     let documented: String = SECTIONS
         .iter()
-        .flat_map(|(_, _, keys)| keys.iter().filter(|key| key.standing == file::Standing::Default))
+        .flat_map(|section| section.keys.iter().filter(|key| key.standing == file::Standing::Default))
         .map(|key| format!("{} = {}\n", key.path(), key.sample))
         .collect();
     let (mut written, plain) = (from_toml(&documented).unwrap(), from_toml("").unwrap());

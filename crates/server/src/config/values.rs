@@ -1,16 +1,12 @@
 //! The types of values that keys can have, and how each is read.
 
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
     public_url::PublicUrl,
     written::{Origin, Written},
 };
+use crate::media::Advertise;
 
 /// A value with the place where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +18,7 @@ pub struct Set<T> {
 }
 
 /// A type that a key can have.
-pub trait Setting: Sized {
+pub(super) trait Setting: Sized {
     /// Completes "expected …".
     const EXPECTED: &'static str;
 
@@ -116,24 +112,15 @@ impl Setting for TlsMode {
     }
 }
 
-/// An address that clients are told to send media to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Advertised {
-    /// The address as clients see it.
-    pub address: IpAddr,
-    /// The port as clients see it; `None`: the one listened on.
-    pub port: Option<u16>,
-}
-
-impl Setting for Vec<Advertised> {
+impl Setting for Vec<Advertise> {
     const EXPECTED: &'static str = "a list of IP addresses, each with or without a port";
 
     fn read(written: &Written) -> Option<Self> {
         list(written, |item| {
             if let Ok(address) = item.parse::<SocketAddr>() {
-                return Some(Advertised { address: address.ip(), port: Some(address.port()) });
+                return Some(Advertise { ip: address.ip(), port: Some(address.port()) });
             }
-            item.parse().ok().map(|address| Advertised { address, port: None })
+            item.parse().ok().map(|ip| Advertise { ip, port: None })
         })
     }
 }
@@ -197,17 +184,21 @@ impl Setting for LogFormat {
     }
 }
 
-/// Where the store is. This release has SQLite only.
+/// Where the store is: a file, since this release has SQLite only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreUrl(pub String);
+pub struct StoreUrl {
+    /// The file of `sqlite:…`.
+    pub file: PathBuf,
+}
 
 impl Setting for StoreUrl {
-    const EXPECTED: &'static str = "a URL that starts with \"sqlite:\" (this release has no other store)";
+    const EXPECTED: &'static str = "\"sqlite:\" and the path of a file (this release has no other store)";
 
     fn read(written: &Written) -> Option<Self> {
-        let url = text(written)?;
-        let path = url.strip_prefix("sqlite:")?.trim_start_matches("//");
-        (!path.is_empty()).then(|| Self(url.to_owned()))
+        let rest = text(written)?.strip_prefix("sqlite:")?;
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        let is_file = !path.is_empty() && !path.starts_with(':') && !path.contains('?');
+        is_file.then(|| Self { file: PathBuf::from(path) })
     }
 }
 

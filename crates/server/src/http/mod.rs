@@ -1,8 +1,49 @@
-//! The doors: what every request passes before a face sees it.
+//! The doors: what every request passes before a face sees it, in this order: the peer's address (`peer`), its record (`record`), the
+//! security headers (`headers`), a time limit, a body limit, then the route.
 
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware};
+use tower_http::timeout::TimeoutLayer;
+
+use crate::{
+    config::{Proxy, PublicUrl},
+    metrics::Metrics,
+};
+
+pub mod bearer;
 pub mod body;
+mod connections;
 pub mod crowd;
+mod headers;
+pub mod health;
 pub mod limits;
+pub mod listener;
+pub mod operator;
 pub mod origin;
 pub mod peer;
 pub mod problem;
+pub mod pump;
+mod record;
+pub mod tls;
+
+use problem::Problem;
+
+/// A request that is not answered by then is given up; an upgraded connection is not counted.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Puts the doors before the routes of the main listener. What matches no route gets 404 as a problem.
+pub fn doors(routes: Router, public_url: &PublicUrl, proxy: Proxy, metrics: Arc<Metrics>) -> Router {
+    let security = headers::SecurityHeaders::new(public_url);
+    routes
+        .fallback(async || Problem::NOT_FOUND)
+        .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
+        .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(middleware::from_fn_with_state(security, headers::secure))
+        .layer(middleware::from_fn_with_state(metrics, record::record))
+        .layer(middleware::from_fn_with_state(proxy, peer::identify))
+}
+
+#[cfg(test)]
+mod tests;

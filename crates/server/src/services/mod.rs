@@ -1,6 +1,16 @@
 //! One file a use case: the only place where the cores meet the store, the hub and the media shards.
 
+mod accounts;
+mod calls;
+mod rooms;
+
 use std::time::Duration;
+
+use backend::StoreError;
+
+pub use accounts::{Accounts, Admitted, SignedIn};
+pub use calls::{Calls, Described, MediaNews, Offer, Seat, Welcome, muted};
+pub use rooms::{Invited, Joined, Joining, RoomView, Rooms};
 
 /// The one error of services; each face maps it to its own codes in one `match`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,4 +34,45 @@ pub enum Refusal {
     },
     /// Something inside does not work; the log says what.
     Unavailable,
+}
+
+/// What a connection is told, whatever its face calls it.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// The session is on this connection.
+    Welcome(Box<Welcome>),
+    /// From the hub.
+    Event(hub::Event),
+    /// From the media engine, by way of the calls.
+    Media(MediaNews),
+    /// Something that the connection said was refused.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// The kind of message, when it was one of ours.
+        about: Option<&'static str>,
+        /// What was wrong, for the developer of a client.
+        said: String,
+    },
+    /// It asked whether we are there.
+    Pong,
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::NotFound,
+            StoreError::Conflict => Self::Conflict,
+            StoreError::Unavailable(_) | StoreError::Corrupt(_) => {
+                tracing::error!(%error, "the store did not answer");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+impl From<identity::Forbidden> for Refusal {
+    fn from(_: identity::Forbidden) -> Self {
+        Self::Forbidden
+    }
 }

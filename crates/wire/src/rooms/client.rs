@@ -94,13 +94,13 @@ pub struct BadMessage {
 }
 
 impl ClientMessage {
-    /// Reads one message of at most [`MAX_MESSAGE`] bytes.
+    /// Reads one message of at most `limit` bytes: [`MAX_MESSAGE`], or [`super::MAX_FIRST_MESSAGE`] from a stranger.
     ///
     /// # Errors
     /// Not one bounded JSON object, an unknown type, or a member that is missing or of another form.
-    pub fn decode(bytes: &[u8]) -> Result<Self, BadMessage> {
+    pub fn decode(bytes: &[u8], limit: usize) -> Result<Self, BadMessage> {
         let stranger = |error| BadMessage { about: None, error };
-        let mut object = Object::read(bytes, MAX_MESSAGE).map_err(stranger)?;
+        let mut object = Object::read(bytes, limit).map_err(stranger)?;
         let kind = object.text("type", MAX_SECRET).map_err(stranger)?;
         let (about, message) = match kind.as_str() {
             "authenticate" => ("authenticate", authenticate(&mut object)),

@@ -73,6 +73,9 @@ pub enum ServerMessage {
         /// Type of the message that it answers.
         #[serde(skip_serializing_if = "Option::is_none")]
         about: Option<&'static str>,
+        /// The media connection that it is about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        media: Option<MediaLabel>,
     },
 }
 

@@ -1,0 +1,55 @@
+# What one does here: run · build · check · test · bench · doc. Everything that is missing is installed, or named (scripts/need.sh).
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BINARY := $(TARGET)/release/countersign
+
+.PHONY: run build console check test bench doc rust-needs
+
+## run: build, start with defaults, print one link to open.
+run: build
+	@exec $(BINARY) serve
+
+## build: the pages, then the binary that embeds them.
+build: rust-needs console
+	@cargo build --release --locked --quiet --package countersign
+
+console: console/dist/index.html
+
+console/dist/index.html: console/node_modules/.installed $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/tests/*')
+	@cd console && npm run --silent build -- --logLevel warn >&2
+	@touch $@
+
+console/node_modules/.installed tests/browser/node_modules/.installed: %/node_modules/.installed: %/package-lock.json
+	@scripts/need.sh node
+	@echo "installing the npm packages of $*" >&2
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error >&2
+	@touch $@
+
+.venv/.installed: tests/browser/requirements.txt
+	@scripts/need.sh python
+	@echo "installing the Python packages of $< into .venv" >&2
+	@python3 -m venv .venv >&2
+	@.venv/bin/pip install --quiet --disable-pip-version-check --requirement $< >&2
+	@touch $@
+
+rust-needs:
+	@scripts/need.sh rust cc
+
+## check: format, lints, types.
+check: rust-needs console/node_modules/.installed
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cd console && npm run --silent check
+
+## test: everything; the last line has the counts of all runners together.
+test: build tests/browser/node_modules/.installed .venv/.installed
+	@scripts/need.sh chromium
+	@scripts/test.sh
+
+## bench: numbers with names.
+bench: rust-needs
+	cargo bench --workspace --locked
+
+## doc: the documentation of the crates.
+doc: rust-needs
+	cargo doc --workspace --no-deps --locked

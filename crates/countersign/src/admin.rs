@@ -1,0 +1,178 @@
+//! Commands to a running server, by its `/v1/admin/` with the admin token of the data folder.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, anyhow, bail};
+use identity::Secret;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use server::{config::Checked, whereabouts::Whereabouts};
+
+use crate::{
+    cli::{InviteCommand, ParticipantCommand, RoomCommand},
+    pinned,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(crate) fn room(config: &Checked, command: &RoomCommand) -> anyhow::Result<()> {
+    let server = Remote::of(config)?;
+    match command {
+        RoomCommand::Create { name } => {
+            let made = server.call(Method::POST, &["rooms"], Some(json!({ "name": name })))?;
+            println!("{}", text(&made, "room_id"));
+        }
+        RoomCommand::List => {
+            for room in list(&server.call(Method::GET, &["rooms"], None)?, "rooms") {
+                println!("{}  {:>3} in  {}", text(room, "room_id"), room["participants"], text(room, "name"));
+            }
+        }
+        RoomCommand::Show { room } => print_room(&server.call(Method::GET, &["rooms", room], None)?),
+        RoomCommand::End { room } => _ = server.call(Method::DELETE, &["rooms", room], None)?,
+    }
+    Ok(())
+}
+
+pub(crate) fn invite(config: &Checked, command: &InviteCommand) -> anyhow::Result<()> {
+    let server = Remote::of(config)?;
+    match command {
+        InviteCommand::Create { room, uses, expires_in, permissions } => {
+            let mut wish = Map::new();
+            wish.extend(uses.map(|uses| ("uses".to_owned(), json!(uses))));
+            wish.extend(expires_in.map(|seconds| ("expires_in".to_owned(), json!(seconds))));
+            wish.extend(permissions.as_ref().map(|list| ("permissions".to_owned(), json!(list))));
+            let made = server.call(Method::POST, &["rooms", room, "invites"], Some(Value::Object(wish)))?;
+            println!("{}", text(&made, "url"));
+        }
+        InviteCommand::List { room } => {
+            for invite in list(&server.call(Method::GET, &["rooms", room], None)?, "invites") {
+                print_invite(invite);
+            }
+        }
+        InviteCommand::Revoke { room, invite } => {
+            server.call(Method::DELETE, &["rooms", room, "invites", invite], None)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn participant(config: &Checked, command: &ParticipantCommand) -> anyhow::Result<()> {
+    let ParticipantCommand::Remove { room, participant } = command;
+    Remote::of(config)?.call(Method::DELETE, &["rooms", room, "participants", participant], None)?;
+    Ok(())
+}
+
+pub(crate) fn sign_in(config: &Checked) -> anyhow::Result<()> {
+    let made = Remote::of(config)?.call(Method::POST, &["sign-in-links"], None)?;
+    println!("{}", text(&made, "url"));
+    Ok(())
+}
+
+/// Prints one JSON object a line.
+pub(crate) fn audit(config: &Checked, limit: u16) -> anyhow::Result<()> {
+    let page = Remote::of(config)?.call(Method::GET, &["audit", &format!("?limit={limit}")], None)?;
+    for record in list(&page, "records") {
+        println!("{record}");
+    }
+    Ok(())
+}
+
+/// The server that uses the same data folder.
+struct Remote {
+    url: String,
+    token: Secret,
+    client: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Remote {
+    fn of(config: &Checked) -> anyhow::Result<Self> {
+        let folder = &config.data_dir;
+        let here = Whereabouts::read(folder)
+            .map_err(|_| anyhow!("no server runs with the data folder {}", folder.display()))?;
+        let path = folder.join("admin-token");
+        let token = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let pem = match &here.certificate {
+            Some(path) => Some(fs::read(path).with_context(|| path.display().to_string())?),
+            None => None,
+        };
+        let scheme = if pem.is_some() { "https" } else { "http" };
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(TIMEOUT)
+            .tls_backend_preconfigured(pinned::trusting_only(pem.as_deref())?)
+            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let url = format!("{scheme}://{}/v1/admin", here.local());
+        Ok(Self { url, token: Secret::new(token.trim()), client, runtime })
+    }
+
+    /// Sends one request; `path` is checked to be plain words, since ids come from the command line. Null for an answer without a body.
+    fn call(&self, method: Method, path: &[&str], body: Option<Value>) -> anyhow::Result<Value> {
+        let mut url = self.url.clone();
+        for part in path {
+            if let Some(query) = part.strip_prefix('?') {
+                url = format!("{url}?{query}");
+                continue;
+            }
+            if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+                bail!("{part:?} is not an id");
+            }
+            url = format!("{url}/{part}");
+        }
+        let mut request = self.client.request(method, url).bearer_auth(self.token.expose());
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        self.runtime.block_on(async {
+            let answer = request.send().await.context("the server does not answer")?;
+            let status = answer.status();
+            let body = answer.text().await.context("the answer broke off")?;
+            let value = serde_json::from_str(&body).unwrap_or(Value::Null);
+            if status.is_success() {
+                return Ok(value);
+            }
+            Err(anyhow!("refused with {status}: {}", text(&value, "title")))
+        })
+    }
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(field).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn words(value: &Value, field: &str) -> String {
+    list(value, field).filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+}
+
+fn print_room(room: &Value) {
+    println!("{}  {}", text(room, "room_id"), text(room, "name"));
+    println!("participants:");
+    for participant in list(room, "participants") {
+        let state = if participant["connected"] == true { "here" } else { "away" };
+        let (id, name) = (text(participant, "participant_id"), text(participant, "name"));
+        println!("  {id}  {state}  {}  {name}", words(participant, "permissions"));
+    }
+    println!("invites:");
+    for invite in list(room, "invites") {
+        print!("  ");
+        print_invite(invite);
+    }
+}
+
+fn print_invite(invite: &Value) {
+    let revoked = if invite["revoked"] == true { "  revoked" } else { "" };
+    println!(
+        "{}  {} of {} used  until {}  {}{revoked}",
+        text(invite, "invite_id"),
+        invite["used"],
+        invite["uses"],
+        invite["expires_at"],
+        words(invite, "permissions"),
+    );
+}

@@ -1,0 +1,179 @@
+//! What the command line may say.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use server::config::Override;
+
+/// Calls between browsers, over connections whose identity the server has verified.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version)]
+pub(crate) struct Arguments {
+    /// Configuration file (TOML); `countersign config print` shows every key
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder for everything that must survive a restart
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Sets one key of the configuration; may be repeated
+    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE", value_parser = key_and_value)]
+    sets: Vec<(String, String)>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Starts the server; the same as no command
+    Serve,
+    /// Shows or checks the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Makes, shows and ends rooms of the running server
+    Room {
+        #[command(subcommand)]
+        command: RoomCommand,
+    },
+    /// Makes, shows and revokes invites
+    Invite {
+        #[command(subcommand)]
+        command: InviteCommand,
+    },
+    /// Removes somebody from a room
+    Participant {
+        #[command(subcommand)]
+        command: ParticipantCommand,
+    },
+    /// Prints a link that signs one browser in to the console
+    SignIn,
+    /// Prints who did what, newest first
+    Audit {
+        /// Number of records, 1 to 200
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+        limit: u16,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Prints the commented example
+    Print {
+        /// As docs/configuration.md
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Says ok, or what is wrong (exit status 2)
+    Check,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum RoomCommand {
+    /// Makes a room and prints its id
+    Create {
+        /// What participants see
+        name: String,
+    },
+    /// Lists the rooms
+    List,
+    /// Shows who is in a room, and its invites
+    Show {
+        /// Id of the room
+        room: String,
+    },
+    /// Ends a room for everybody
+    End {
+        /// Id of the room
+        room: String,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum InviteCommand {
+    /// Makes an invite and prints its link
+    Create {
+        /// Id of the room
+        room: String,
+        /// How many people may come by it
+        #[arg(long, value_name = "N")]
+        uses: Option<u32>,
+        /// How long it is good
+        #[arg(long, value_name = "SECONDS")]
+        expires_in: Option<u64>,
+        /// What they may do, of: speak, camera, share, moderate
+        #[arg(long, value_delimiter = ',', value_name = "LIST")]
+        permissions: Option<Vec<String>>,
+    },
+    /// Lists the invites of a room
+    List {
+        /// Id of the room
+        room: String,
+    },
+    /// Revokes an invite, and the sessions that came by it
+    Revoke {
+        /// Id of the room
+        room: String,
+        /// Id of the invite
+        invite: String,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ParticipantCommand {
+    /// Removes a participant; its media stops
+    Remove {
+        /// Id of the room
+        room: String,
+        /// Id of the participant
+        participant: String,
+    },
+}
+
+impl Arguments {
+    pub(crate) fn command(&self) -> Command {
+        self.command.clone().unwrap_or(Command::Serve)
+    }
+
+    pub(crate) fn overrides(&self) -> Vec<Override> {
+        let folder = self.data_dir.iter().map(|folder| Override {
+            key: "data_dir".to_owned(),
+            value: folder.clone(),
+            flag: format!("--data-dir {folder}"),
+        });
+        let sets = self.sets.iter().map(|(key, value)| Override {
+            key: key.clone(),
+            value: value.clone(),
+            flag: format!("--set {key}={value}"),
+        });
+        sets.chain(folder).collect()
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected section.key=value")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_means_serve_and_flags_stand_anywhere() {
+        let read = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap();
+        assert!(matches!(read("countersign").command(), Command::Serve));
+        let arguments = read("countersign --set a.b=1 serve --data-dir /d --set c=x=y");
+        let flags: Vec<_> = arguments.overrides().into_iter().map(|set| (set.key, set.value)).collect();
+        assert!(flags.contains(&("data_dir".to_owned(), "/d".to_owned())), "{flags:?}");
+        assert!(flags.contains(&("c".to_owned(), "x=y".to_owned())), "{flags:?}");
+        assert!(Arguments::try_parse_from(["countersign", "--set", "x"]).is_err());
+    }
+}

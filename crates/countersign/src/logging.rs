@@ -1,0 +1,20 @@
+//! The log, on standard error.
+
+use std::io::IsTerminal;
+
+use server::config::{Log, LogFormat};
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// Starts logging. The level is that of our own crates; what libraries say below a warning could hold what a log must not.
+pub(crate) fn start(log: Log) {
+    let level = log.level;
+    let foreign = if level == server::config::LogLevel::Error { "error" } else { "warn" };
+    let ours = ["countersign", "server", "backend", "hub", "sfu", "identity", "wire"];
+    let directives: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
+    let filter = EnvFilter::new(format!("{foreign},{}", directives.join(",")));
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

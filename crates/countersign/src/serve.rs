@@ -1,0 +1,53 @@
+//! The server from start to stop.
+
+use std::io::Write;
+
+use anyhow::Context;
+use server::{Server, config::Checked};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::logging;
+
+/// Exit status when a second signal cuts the stop short, as a shell reports an interrupt.
+const INTERRUPTED: i32 = 130;
+
+/// Runs the server until SIGTERM or SIGINT.
+pub(crate) fn serve(config: Checked) -> anyhow::Result<()> {
+    logging::start(config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    runtime.block_on(async {
+        let deadline = config.shutdown_deadline;
+        // Before the start, so that a signal during it is not lost.
+        let mut signals = Signals::new().context("no signals")?;
+        let running = Server::start(config).await?;
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "Open this link to sign in: {}", running.sign_in_url.expose())
+            .and_then(|()| out.flush())
+            .context("the link cannot be printed")?;
+        drop(out);
+        signals.next().await;
+        tracing::info!("stopping; a second signal cuts it short");
+        tokio::select! {
+            () = running.stop(deadline) => Ok(()),
+            () = signals.next() => std::process::exit(INTERRUPTED),
+        }
+    })
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Who did what: the handle that every service gets, and the task that writes.
+//!
+//! An act that changes the store is written by the store in the same transaction, from an entry that [`entry`] makes. What changes
+//! nothing comes here: an authentication that succeeded is written before its caller goes on, together with whatever else waits; one
+//! that failed is counted with those alike and written within a second, so that a flood costs one line and one flush a second.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::time::Duration;
+
+use backend::{AuditEntry, Outcome, Store};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use crate::ambient::now;
+use crate::http::peer::Peer;
+use crate::services::Refusal;
+
+/// Entries that wait for the task. A success waits for room; a failure that finds none is told to the log only. The limits of the
+/// faces let far fewer through than this in the time of one write.
+const QUEUE: usize = 8_192;
+/// Kinds of failures that are counted apart within one second; the rest go into one line.
+const KINDS: usize = 512;
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// What happened, who did it and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct Act<'a> {
+    /// Who, as far as believed; empty for a stranger.
+    pub actor: &'a str,
+    /// What, as `subject.verb`.
+    pub action: &'static str,
+    /// To what; empty if unknown. Never a text that a stranger wrote.
+    pub subject: &'a str,
+    /// From where; `None` for the server itself.
+    pub from: Option<Peer>,
+    /// Anything else; never a text that a stranger wrote.
+    pub detail: &'a str,
+}
+
+impl<'a> Act<'a> {
+    /// Returns an act of which there is no more to say.
+    #[must_use]
+    pub fn by(actor: &'a str, action: &'static str, subject: &'a str, from: Peer) -> Self {
+        Self { actor, action, subject, from: Some(from), detail: "" }
+    }
+}
+
+/// Makes the line of an act that succeeds.
+#[must_use]
+pub fn entry(act: Act<'_>) -> AuditEntry {
+    line(act, Outcome::Accepted)
+}
+
+fn line(act: Act<'_>, outcome: Outcome) -> AuditEntry {
+    AuditEntry {
+        at: now(),
+        actor: act.actor.to_owned(),
+        action: act.action.to_owned(),
+        subject: act.subject.to_owned(),
+        outcome,
+        address: act.from.map(|peer| peer.to_string()).unwrap_or_default(),
+        count: 1,
+        detail: act.detail.to_owned(),
+    }
+}
+
+/// The way to the audit task.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    lines: mpsc::Sender<Line>,
+}
+
+#[derive(Debug)]
+enum Line {
+    Awaited(AuditEntry, oneshot::Sender<Result<(), Refusal>>),
+    Counted(AuditEntry),
+}
+
+impl Audit {
+    /// Makes the handle, and the task to be run.
+    #[must_use]
+    pub fn new(store: Store) -> (Self, AuditTask) {
+        let (lines, waiting) = mpsc::channel(QUEUE);
+        (Self { lines }, AuditTask { store, waiting, counted: BTreeMap::new() })
+    }
+
+    /// Writes an act that succeeded; returns once it is kept.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`]: it is not kept, and so must not have happened.
+    pub async fn accepted(&self, act: Act<'_>) -> Result<(), Refusal> {
+        let (kept, answer) = oneshot::channel();
+        let awaited = Line::Awaited(entry(act), kept);
+        self.lines.send(awaited).await.map_err(|_| Refusal::Unavailable)?;
+        answer.await.map_err(|_| Refusal::Unavailable)?
+    }
+
+    /// Counts an act that was refused, or one too frequent for a line of its own; it is written within a second.
+    pub fn counted(&self, act: Act<'_>, outcome: Outcome) {
+        if self.lines.try_send(Line::Counted(line(act, outcome))).is_err() {
+            tracing::warn!(action = act.action, "an audit line was lost: too many wait");
+        }
+    }
+}
+
+/// Writes what the handles are given. Ends when the last of them is gone, with everything written.
+#[derive(Debug)]
+pub struct AuditTask {
+    store: Store,
+    waiting: mpsc::Receiver<Line>,
+    counted: BTreeMap<Kind, AuditEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    actor: String,
+    action: String,
+    subject: String,
+    address: String,
+    detail: String,
+    outcome: Outcome,
+}
+
+impl Kind {
+    fn of(entry: &AuditEntry) -> Self {
+        Self {
+            actor: entry.actor.clone(),
+            action: entry.action.clone(),
+            subject: entry.subject.clone(),
+            address: entry.address.clone(),
+            detail: entry.detail.clone(),
+            outcome: entry.outcome,
+        }
+    }
+}
+
+impl AuditTask {
+    /// Runs until nobody can reach it any more.
+    pub async fn run(mut self) {
+        let mut tick = tokio::time::interval(FLUSH);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                count = self.waiting.recv_many(&mut batch, QUEUE) => {
+                    if count == 0 {
+                        self.flush().await;
+                        return;
+                    }
+                    self.take(std::mem::take(&mut batch)).await;
+                }
+                _ = tick.tick() => self.flush().await,
+            }
+        }
+    }
+
+    async fn take(&mut self, batch: Vec<Line>) {
+        let (mut entries, mut askers) = (Vec::new(), Vec::new());
+        for line in batch {
+            match line {
+                Line::Awaited(entry, asker) => {
+                    entries.push(entry);
+                    askers.push(asker);
+                }
+                Line::Counted(entry) => self.count(entry),
+            }
+        }
+        if entries.is_empty() {
+            return;
+        }
+        let kept = self.write(&entries).await;
+        for asker in askers {
+            let _ = asker.send(kept.clone());
+        }
+    }
+
+    fn count(&mut self, mut entry: AuditEntry) {
+        if self.counted.len() >= KINDS && !self.counted.contains_key(&Kind::of(&entry)) {
+            for text in [&mut entry.actor, &mut entry.subject, &mut entry.address, &mut entry.detail] {
+                text.clear();
+            }
+            "many others".clone_into(&mut entry.detail);
+        }
+        match self.counted.entry(Kind::of(&entry)) {
+            Entry::Occupied(mut alike) => {
+                let alike = alike.get_mut();
+                alike.count = alike.count.saturating_add(entry.count);
+            }
+            Entry::Vacant(place) => _ = place.insert(entry),
+        }
+    }
+
+    async fn flush(&mut self) {
+        if self.counted.is_empty() {
+            return;
+        }
+        let mut entries: Vec<_> = self.counted.values().cloned().collect();
+        entries.sort_by_key(|entry| entry.at);
+        // Kept and counted on when the store is out of order, in the same bounded number of kinds.
+        if self.write(&entries).await.is_ok() {
+            self.counted.clear();
+        }
+    }
+
+    async fn write(&self, entries: &[AuditEntry]) -> Result<(), Refusal> {
+        self.store.append_audit(entries).await.map_err(Refusal::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_flood_of_failures_is_one_line_and_a_success_is_kept_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+        let (audit, task) = Audit::new(store.clone());
+        let task = tokio::spawn(task.run());
+        let act =
+            |actor, detail| Act { actor, action: "session.authenticate", subject: "", from: None, detail };
+        for _ in 0..1_000 {
+            audit.counted(act("", "bad proof"), Outcome::Refused);
+        }
+        audit.counted(act("", "unknown"), Outcome::Refused);
+        audit.accepted(act("ana", "")).await.unwrap();
+        let page = store.audit_page(None, 10).await.unwrap();
+        assert_eq!(page.iter().filter(|record| record.entry.actor == "ana").count(), 1);
+        drop(audit);
+        task.await.unwrap();
+        let mut lines: Vec<_> = store.audit_page(None, 10).await.unwrap();
+        lines.retain(|record| record.entry.outcome == Outcome::Refused);
+        let total: u32 = lines.iter().map(|record| record.entry.count).sum();
+        assert_eq!(total, 1_001);
+        assert!(lines.len() <= 4, "{lines:?}");
+    }
+
+    #[tokio::test]
+    async fn kinds_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+        let (_, mut task) = Audit::new(store);
+        for number in 0..10_000 {
+            let subject = number.to_string();
+            let act = Act { actor: "", action: "invite.redeem", subject: &subject, from: None, detail: "" };
+            task.count(line(act, Outcome::Refused));
+        }
+        assert_eq!(task.counted.len(), KINDS + 1);
+        assert_eq!(task.counted.values().map(|entry| entry.count).sum::<u32>(), 10_000);
+    }
+}

@@ -1,0 +1,97 @@
+//! Which connections are taken: so many of one address, so many in all.
+
+use std::{
+    future::{Ready, ready},
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum_server::accept::Accept;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use super::{
+    crowd::{Crowd, Seat},
+    peer::Peer,
+};
+use crate::config::Proxy;
+
+/// An office behind one address: a page of its own needs up to 7 connections, in a call 1.
+const PER_ADDRESS: usize = 256;
+const TOTAL: usize = 4_096;
+
+/// Takes a connection while there is a seat, and drops it at once otherwise: nothing is allocated for it.
+#[derive(Clone)]
+pub(super) struct Seating(Crowd);
+
+impl Seating {
+    /// Behind a proxy all connections have one address, so only their total counts.
+    pub(super) fn new(proxy: Proxy) -> Self {
+        match proxy {
+            Proxy::Absent => Self(Crowd::new(PER_ADDRESS, TOTAL)),
+            Proxy::Trusted => Self(Crowd::new(TOTAL, TOTAL)),
+        }
+    }
+
+    fn seat(&self, stream: TcpStream) -> io::Result<Seated> {
+        let block = Peer::new(stream.peer_addr()?.ip()).block();
+        let seat = self.0.enter(block).ok_or(io::ErrorKind::ConnectionRefused)?;
+        stream.set_nodelay(true)?;
+        Ok(Seated { stream, _seat: seat })
+    }
+}
+
+impl<S> Accept<TcpStream, S> for Seating {
+    type Stream = Seated;
+    type Service = S;
+    type Future = Ready<io::Result<(Seated, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        ready(self.seat(stream).map(|seated| (seated, service)))
+    }
+}
+
+/// A connection with its seat, which is free again when the connection is gone, also after an upgrade.
+pub(super) struct Seated {
+    stream: TcpStream,
+    _seat: Seat,
+}
+
+impl AsyncRead for Seated {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Seated {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,249 @@
+//! Who is in a call, and what is under way with their media. Held in memory: a restart forgets it, and the clients come back.
+
+use std::collections::BTreeMap;
+
+use hub::{ConnectionId, Media as MediaStanding, State};
+use identity::{Permission, Permissions, RoomKey, SessionId};
+use sfu::{Codec, Command, Event, EventKind, LeaveReason, ParticipantId, Profile, RoomId, Source, Sources};
+
+use super::news::{Described, MediaNews};
+use super::{Seat, Welcome};
+use crate::media::Busy;
+use crate::outbox::Outbox;
+use crate::services::{Admitted, Refusal, Told};
+
+/// All members of all rooms.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    members: BTreeMap<SessionId, Member>,
+    /// Of the latest media connection; unique among those that can still have events on their way.
+    incarnation: u32,
+}
+
+/// A session that is attached or lingers.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) admitted: Admitted,
+    /// `None` while it lingers.
+    connection: Option<ConnectionId>,
+    pub(super) outbox: Outbox<Told>,
+    pub(super) media: Option<Media>,
+    muted: Sources,
+}
+
+/// A media connection.
+#[derive(Debug)]
+pub(super) struct Media {
+    label: String,
+    incarnation: u32,
+    connected: bool,
+    /// The client's offer that waits for the engine.
+    waiting: Option<u32>,
+    /// The last answer; a client that lost its socket may not have heard it.
+    answered: Option<(u32, String)>,
+}
+
+/// A description that a client offers.
+#[derive(Debug)]
+pub struct Offer {
+    /// The media connection.
+    pub label: String,
+    /// Comes back in the answer.
+    pub id: u32,
+    /// RFC 8866 text.
+    pub sdp: String,
+    /// Mid → source of every m-line that sends.
+    pub sources: BTreeMap<String, Source>,
+}
+
+impl Table {
+    /// Seats a session on a connection, and tells it who it is and the last answer, which it may have missed. Returns what the hub has to
+    /// know.
+    pub(super) fn seat(
+        &mut self,
+        admitted: Admitted,
+        connection: ConnectionId,
+        outbox: Outbox<Told>,
+    ) -> MediaStanding {
+        let session = admitted.session.id;
+        let before = self.members.remove(&session);
+        let (media, muted) = before.map_or((None, Sources::default()), |member| (member.media, member.muted));
+        let label = media.as_ref().map(|media| media.label.clone());
+        outbox.say(Told::Welcome(Box::new(Welcome { admitted: admitted.clone(), media: label })));
+        if let Some(media) = &media {
+            media.tell_answer(&outbox);
+        }
+        let connected = media.as_ref().is_some_and(|media| media.connected);
+        let member = Member { admitted, connection: Some(connection), outbox, media, muted };
+        self.members.insert(session, member);
+        if connected { MediaStanding::Up } else { MediaStanding::Gone }
+    }
+
+    /// Returns the member that speaks on this connection.
+    pub(super) fn current(&mut self, seat: Seat) -> Result<&mut Member, Refusal> {
+        let member = self.members.get_mut(&seat.session).ok_or(Refusal::Denied)?;
+        if member.connection == Some(seat.connection) { Ok(member) } else { Err(Refusal::Denied) }
+    }
+
+    /// Notes that a connection is gone.
+    pub(super) fn leave_seat(&mut self, seat: Seat) {
+        if let Ok(member) = self.current(seat) {
+            member.connection = None;
+        }
+    }
+
+    /// Takes a member out.
+    pub(super) fn remove(&mut self, session: SessionId) -> Option<Member> {
+        self.members.remove(&session)
+    }
+
+    /// Takes a member out unless it has come back on a connection in the meantime.
+    pub(super) fn remove_lingering(&mut self, session: SessionId) -> Option<Member> {
+        let lingers = self.members.get(&session)?.connection.is_none();
+        if lingers { self.members.remove(&session) } else { None }
+    }
+
+    /// Returns the sessions of which `is` holds.
+    pub(super) fn sessions(&self, is: impl Fn(&Admitted) -> bool) -> Vec<SessionId> {
+        let members = self.members.iter();
+        members.filter(|(_, member)| is(&member.admitted)).map(|(session, _)| *session).collect()
+    }
+
+    /// Brings an offer to the engine, after a join when its label is not the current one. An offer that the engine has already, as a
+    /// client repeats it that lost its socket, is answered from memory.
+    pub(super) fn offer(
+        &mut self,
+        seat: Seat,
+        offer: Offer,
+        send: impl Fn(RoomId, Command) -> Result<(), Busy>,
+    ) -> Result<(), Refusal> {
+        self.incarnation = self.incarnation.wrapping_add(1);
+        let incarnation = self.incarnation;
+        let member = self.current(seat)?;
+        let (room, participant) = (member.room(), participant_id(seat.session));
+        match member.media.as_ref().filter(|media| media.label == offer.label) {
+            Some(media) if media.waiting == Some(offer.id) => return Ok(()),
+            Some(media) if media.answered.as_ref().is_some_and(|(id, _)| *id == offer.id) => {
+                media.tell_answer(&member.outbox);
+                return Ok(());
+            }
+            Some(_) => (),
+            None => {
+                let profile = profile(&member.admitted);
+                send(room, Command::Join { room, participant, incarnation, profile })?;
+                member.media = Some(Media::new(offer.label, incarnation));
+                for source in Source::ALL.into_iter().filter(|source| member.muted.contains(*source)) {
+                    send(room, Command::Mute { participant, source, muted: true })?;
+                }
+            }
+        }
+        let Offer { id, sdp, sources, .. } = offer;
+        send(room, Command::Offer { participant, id, sdp, sources })?;
+        if let Some(media) = &mut member.media {
+            media.waiting = Some(id);
+        }
+        Ok(())
+    }
+
+    /// Takes an event of the engine, and returns what the hub has to know. Events of a media connection that is not the current one are
+    /// of no matter.
+    pub(super) fn take(&mut self, event: Event) -> Option<(SessionId, MediaStanding)> {
+        let session = SessionId(event.participant.0);
+        let member = self.members.get_mut(&session)?;
+        let media = member.media.as_mut().filter(|media| media.incarnation == event.incarnation)?;
+        let label = media.label.clone();
+        match event.kind {
+            EventKind::Answer { id, sdp } => {
+                media.waiting = None;
+                media.answered = Some((id, sdp));
+                media.tell_answer(&member.outbox);
+                None
+            }
+            EventKind::Offer { id, sdp, sending } => {
+                member.outbox.say(Told::Media(MediaNews::Offer { label, id, sdp, sending }));
+                None
+            }
+            EventKind::Refused { id, refusal } => {
+                let offer = media.waiting.take_if(|waiting| *waiting == id).is_some();
+                let described = if offer { Described::Offer } else { Described::Answer };
+                member.outbox.say(Told::Media(MediaNews::Refused { label, described, refusal }));
+                None
+            }
+            EventKind::Connected => {
+                media.connected = true;
+                Some((session, MediaStanding::Up))
+            }
+            EventKind::Left(reason) => {
+                member.media = None;
+                if reason != LeaveReason::Asked {
+                    member.outbox.say(Told::Media(MediaNews::Lost { label, reason }));
+                }
+                Some((session, MediaStanding::Gone))
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Returns where its media is.
+    pub(super) fn room(&self) -> RoomId {
+        room_id(self.admitted.room)
+    }
+
+    /// Notes whether a source is silent; returns what the others are shown.
+    pub(super) fn mute(&mut self, source: Source, muted: bool) -> State {
+        self.muted = if muted { self.muted.with(source) } else { self.muted.without(source) };
+        let bits = Source::ALL.into_iter().enumerate().filter(|(_, source)| self.muted.contains(*source));
+        State(bits.fold(0, |state, (bit, _)| state | 1 << bit))
+    }
+
+    /// Returns whether the label is that of its media connection.
+    pub(super) fn has_media(&self, label: &str) -> bool {
+        self.media.as_ref().is_some_and(|media| media.label == label)
+    }
+}
+
+/// Returns which sources a [`State`] says are silent.
+pub fn muted(state: State) -> impl Iterator<Item = Source> {
+    let sources = Source::ALL.into_iter().enumerate();
+    sources.filter(move |(bit, _)| state.0 & (1 << bit) != 0).map(|(_, source)| source)
+}
+
+impl Media {
+    fn new(label: String, incarnation: u32) -> Self {
+        Self { label, incarnation, connected: false, waiting: None, answered: None }
+    }
+
+    fn tell_answer(&self, outbox: &Outbox<Told>) {
+        if let Some((id, sdp)) = self.answered.clone() {
+            outbox.say(Told::Media(MediaNews::Answer { label: self.label.clone(), id, sdp }));
+        }
+    }
+}
+
+pub(super) fn room_id(room: RoomKey) -> RoomId {
+    RoomId(room.0)
+}
+
+pub(super) fn participant_id(session: SessionId) -> ParticipantId {
+    ParticipantId(session.0)
+}
+
+fn profile(admitted: &Admitted) -> Profile {
+    Profile {
+        fingerprint: admitted.session.grant.bound_to().first().map(|fingerprint| *fingerprint.as_bytes()),
+        may_send: may_send(admitted.session.grant.permissions()),
+        codecs: vec![Codec::Opus, Codec::Vp8],
+        stream: admitted.session.id.to_string(),
+    }
+}
+
+fn may_send(permissions: Permissions) -> Sources {
+    let sources = permissions.iter().flat_map(|permission| match permission {
+        Permission::Speak => [Some(Source::Voice), None],
+        Permission::UseCamera => [Some(Source::Camera), None],
+        Permission::ShareScreen => [Some(Source::Screen), Some(Source::ScreenAudio)],
+        Permission::Moderate | Permission::ManageRealm => [None, None],
+    });
+    sources.flatten().collect()
+}
