@@ -1,5 +1,9 @@
 //! The binary: flags, logging, start, stop.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the program that speaks to a terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the program that speaks to a terminal"
+)]
 
 mod admin;
 mod cli;

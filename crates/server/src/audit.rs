@@ -218,7 +218,8 @@ mod tests {
         let store = Store::open(&folder.path().join("store.db")).await.unwrap();
         let (audit, task) = Audit::new(store.clone());
         let task = tokio::spawn(task.run());
-        let act = |actor, detail| Act { actor, action: "session.authenticate", subject: "", from: None, detail };
+        let act =
+            |actor, detail| Act { actor, action: "session.authenticate", subject: "", from: None, detail };
         for _ in 0..1_000 {
             audit.counted(act("", "bad proof"), Outcome::Refused);
         }

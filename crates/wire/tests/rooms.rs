@@ -152,7 +152,11 @@ fn every_client_message_in_another_form_is_refused() {
         (Some("remove"), DecodeError::Missing("participant_id"), r#"{"type":"remove"}"#),
     ];
     for (about, error, text) in rows {
-        assert_eq!(ClientMessage::decode(text.as_bytes(), MAX_MESSAGE), Err(BadMessage { about, error }), "{text}");
+        assert_eq!(
+            ClientMessage::decode(text.as_bytes(), MAX_MESSAGE),
+            Err(BadMessage { about, error }),
+            "{text}"
+        );
     }
     let large = format!(r#"{{"type":"ping","x":"{}"}}"#, "x".repeat(MAX_MESSAGE));
     let error = DecodeError::TooLarge { limit: MAX_MESSAGE };

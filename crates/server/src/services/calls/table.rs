@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use hub::{ConnectionId, Media as MediaStanding, State};
 use identity::{Permission, Permissions, RoomKey, SessionId};
-use sfu::{
-    Codec, Command, Event, EventKind, LeaveReason, ParticipantId, Profile, RoomId, Source, Sources,
-};
+use sfu::{Codec, Command, Event, EventKind, LeaveReason, ParticipantId, Profile, RoomId, Source, Sources};
 
 use super::news::{Described, MediaNews};
 use super::{Seat, Welcome};
