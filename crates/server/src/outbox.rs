@@ -64,6 +64,12 @@ impl<T> Outbox<T> {
         });
     }
 
+    /// Waits until the connection is closed.
+    pub async fn closed(&self) {
+        let mut closed = self.closed.subscribe();
+        let _ = closed.wait_for(Option::is_some).await;
+    }
+
     /// Returns whether the connection was closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -34,7 +34,7 @@ pub enum Action {
     Redeem,
     /// A WebSocket is opened: 60 a minute and address.
     OpenSocket,
-    /// A first message is checked: 60 a minute, by address and again by session.
+    /// A first message is checked: 60 a minute and address.
     Authenticate,
     /// A sign-in link is tried: 20 a minute and address.
     SignIn,

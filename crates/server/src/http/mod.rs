@@ -19,9 +19,11 @@ mod headers;
 pub mod health;
 pub mod limits;
 pub mod listener;
+pub mod operator;
 pub mod origin;
 pub mod peer;
 pub mod problem;
+pub mod pump;
 mod record;
 pub mod tls;
 

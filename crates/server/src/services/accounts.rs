@@ -145,29 +145,24 @@ impl Accounts {
         &self,
         grant: &Grant,
         public_url: &PublicUrl,
-        from: Option<Peer>,
+        from: Peer,
     ) -> Result<String, Refusal> {
         grant.require(Permission::ManageRealm, &RealmId::installation(), now())?;
-        self.first_link(public_url, actor(grant), from).await
+        self.link(public_url, &actor(grant), Some(from)).await
     }
 
-    /// Makes the link that is printed at the start, where whoever sees the terminal is the operator.
+    /// Makes the link that is printed at the start: whoever sees the terminal is the operator.
     ///
     /// # Errors
     /// [`Refusal::Unavailable`].
     pub async fn start_link(&self, public_url: &PublicUrl) -> Result<String, Refusal> {
-        self.first_link(public_url, "start".to_owned(), None).await
+        self.link(public_url, "start", None).await
     }
 
-    async fn first_link(
-        &self,
-        public_url: &PublicUrl,
-        actor: String,
-        from: Option<Peer>,
-    ) -> Result<String, Refusal> {
+    async fn link(&self, public_url: &PublicUrl, actor: &str, from: Option<Peer>) -> Result<String, Refusal> {
         let secret = mint(TokenKind::SignIn, random()?);
         let link = console_token(TokenKind::SignIn, ConsoleKind::SignIn, &secret, LINK_GOOD_FOR)?;
-        let act = Act { actor: &actor, action: "console.link", subject: OPERATOR, from, detail: "" };
+        let act = Act { actor, action: "console.link", subject: OPERATOR, from, detail: "" };
         self.store.put_console_token(&link, &entry(act)).await?;
         Ok(format!("{public_url}/#sign-in={}", secret.expose()))
     }

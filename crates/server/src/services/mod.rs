@@ -45,6 +45,17 @@ pub enum Told {
     Event(hub::Event),
     /// From the media engine, by way of the calls.
     Media(MediaNews),
+    /// Something that the connection said was refused.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// The kind of message, when it was one of ours.
+        about: Option<&'static str>,
+        /// What was wrong, for the developer of a client.
+        said: String,
+    },
+    /// It asked whether we are there.
+    Pong,
 }
 
 impl From<StoreError> for Refusal {

@@ -1,0 +1,123 @@
+//! Builds every service once; [`App`] is what handlers receive.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use backend::Store;
+use hub::ConnectionId;
+use identity::TokenHash;
+use sfu::Event;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::audit::Audit;
+use crate::config::PublicUrl;
+use crate::http::crowd::Crowd;
+use crate::http::limits::Limits;
+use crate::http::origin::OwnOrigin;
+use crate::hub_driver::{HubDriver, ROOM_LIMITS};
+use crate::media::MediaPool;
+use crate::services::{Accounts, Calls, Rooms};
+
+/// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
+/// message.
+const WAITING_PER_ADDRESS: usize = 8;
+const WAITING: usize = 1_024;
+
+/// What every handler receives; clones are one.
+#[derive(Clone)]
+pub struct App {
+    /// Credential → grant.
+    pub accounts: Arc<Accounts>,
+    /// Rooms and invites.
+    pub rooms: Arc<Rooms>,
+    /// Who is in a call.
+    pub calls: Arc<Calls>,
+    /// How much one address or one session may ask.
+    pub limits: Arc<Limits>,
+    /// Which pages may.
+    pub origin: OwnOrigin,
+    /// Where people find us.
+    pub public_url: PublicUrl,
+    /// Sockets that have not authenticated.
+    pub waiting: Crowd,
+    connections: Arc<AtomicU64>,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+/// What an [`App`] is built of.
+pub struct Parts {
+    /// The truth.
+    pub store: Store,
+    /// The way to the media engine.
+    pub media: MediaPool,
+    /// What the media engine says.
+    pub events: mpsc::Receiver<Event>,
+    /// What is kept of the admin token.
+    pub admin_token: TokenHash,
+    /// Where people find us.
+    pub public_url: PublicUrl,
+}
+
+/// The tasks behind an [`App`]. Dropping it ends them; [`Tasks::finish`] lets them end by themselves.
+pub struct Tasks {
+    tasks: JoinSet<()>,
+}
+
+impl App {
+    /// Builds the services and starts their tasks, inside a tokio runtime.
+    #[must_use]
+    pub fn start(parts: Parts) -> (Self, Tasks) {
+        let Parts { store, media, events, admin_token, public_url } = parts;
+        let mut tasks = JoinSet::new();
+        let (audit, audit_task) = Audit::new(store.clone());
+        tasks.spawn(audit_task.run());
+        let (driver, hub, expired) = HubDriver::new(ROOM_LIMITS);
+        tasks.spawn(driver.run());
+        let calls = Arc::new(Calls::new(store.clone(), hub.clone(), media));
+        let (running, forgetting) = (calls.clone(), calls.clone());
+        tasks.spawn(async move { running.run(events).await });
+        tasks.spawn(async move { forgetting.forget(expired).await });
+        let app = Self {
+            accounts: Arc::new(Accounts::new(store.clone(), audit.clone(), admin_token)),
+            rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
+            calls,
+            limits: Arc::new(Limits::new()),
+            origin: OwnOrigin::new(public_url.clone()),
+            public_url,
+            waiting: Crowd::new(WAITING_PER_ADDRESS, WAITING),
+            connections: Arc::default(),
+            stop: Arc::new(watch::channel(false).0),
+        };
+        (app, Tasks { tasks })
+    }
+
+    /// Says goodbye on every socket, and returns when all of them are closed, or when the time is over.
+    pub async fn say_goodbye(&self, within: Duration) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(within, self.stop.closed()).await.is_err() {
+            tracing::warn!("some clients did not take their goodbye in time");
+        }
+    }
+
+    /// Returns a number that no other connection of this process has.
+    pub(crate) fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Returns what turns true when the server stops; whoever holds it is waited for.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+}
+
+impl Tasks {
+    /// Waits until every task has ended, which they do once the [`App`] and the media engine are gone; afterwards everything is written.
+    pub async fn finish(mut self, within: Duration) {
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(within, ended).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Our values in the words of the wire, and back.
+
+use hub::{Present, Standing};
+use identity::{Permission, Permissions};
+use wire::rooms::{self as wire_rooms, Id, MemberShown};
+
+use crate::services::muted;
+
+/// Shows a member of a room.
+pub(super) fn member(present: &Present) -> MemberShown {
+    MemberShown {
+        participant_id: Id(present.session.id.0),
+        name: present.session.name.clone(),
+        permissions: rights(present.session.grant.permissions()),
+        connected: present.standing == Standing::Attached,
+        muted: muted(present.state).map(source).collect(),
+    }
+}
+
+/// Shows what somebody may do in a room.
+pub(super) fn rights(permissions: Permissions) -> Vec<wire_rooms::Permission> {
+    let shown = |permission| match permission {
+        Permission::Speak => Some(wire_rooms::Permission::Speak),
+        Permission::UseCamera => Some(wire_rooms::Permission::Camera),
+        Permission::ShareScreen => Some(wire_rooms::Permission::Share),
+        Permission::Moderate => Some(wire_rooms::Permission::Moderate),
+        Permission::ManageRealm => None,
+    };
+    permissions.iter().filter_map(shown).collect()
+}
+
+/// Reads what somebody is to be allowed.
+pub(super) fn permissions(listed: &[wire_rooms::Permission]) -> Permissions {
+    let read = |permission: &wire_rooms::Permission| match permission {
+        wire_rooms::Permission::Speak => Permission::Speak,
+        wire_rooms::Permission::Camera => Permission::UseCamera,
+        wire_rooms::Permission::Share => Permission::ShareScreen,
+        wire_rooms::Permission::Moderate => Permission::Moderate,
+    };
+    listed.iter().map(read).collect()
+}
+
+/// Shows a source.
+pub(super) fn source(source: sfu::Source) -> wire_rooms::Source {
+    match source {
+        sfu::Source::Voice => wire_rooms::Source::Voice,
+        sfu::Source::Camera => wire_rooms::Source::Camera,
+        sfu::Source::Screen => wire_rooms::Source::Screen,
+        sfu::Source::ScreenAudio => wire_rooms::Source::ScreenAudio,
+    }
+}
+
+/// Reads a source.
+pub(super) fn read_source(source: wire_rooms::Source) -> sfu::Source {
+    match source {
+        wire_rooms::Source::Voice => sfu::Source::Voice,
+        wire_rooms::Source::Camera => sfu::Source::Camera,
+        wire_rooms::Source::Screen => sfu::Source::Screen,
+        wire_rooms::Source::ScreenAudio => sfu::Source::ScreenAudio,
+    }
+}
