@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, path::Path, time::SystemTime};
 
 use axum::routing::{get, post};
-use identity::{Secret, TokenKind, mint};
+use identity::{Secret, TokenKind, hash, mint};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -47,7 +47,7 @@ impl Stand {
             .merge(health_routes(health.clone()))
             .merge(guarded_metrics_routes(
                 Arc::clone(&metrics),
-                AdminToken::new(&admin).unwrap(),
+                AdminToken::new(hash(TokenKind::Admin, &admin).unwrap()),
                 Arc::new(Limits::new()),
             ));
         let routes = doors(routes, &PublicUrl::parse(&url).unwrap(), proxy, metrics);
