@@ -22,7 +22,7 @@ use cli::{Arguments, Command, ConfigCommand};
 const BAD_CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
-    backend::folder::keep_new_files_private();
+    server::keep_new_files_private();
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
