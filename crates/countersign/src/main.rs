@@ -1,5 +1,9 @@
 //! The binary: flags, logging, start, stop.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the program that speaks to a terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the program that speaks to a terminal"
+)]
 
 mod admin;
 mod cli;
@@ -18,7 +22,7 @@ use cli::{Arguments, Command, ConfigCommand};
 const BAD_CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
-    backend::folder::keep_new_files_private();
+    server::keep_new_files_private();
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hub::{Channel, ConnectionId, Event, Hub, Input, Limits, Output, Present, PuntReason, Refused};
+use hub::{Channel, ConnectionId, Event, Hub, Input, Limits, Output, Present, Refused};
 use identity::{Principal, SessionId};
 use tokio::sync::{mpsc, oneshot};
 

@@ -100,7 +100,7 @@ const STORE_FILE: &str = "countersign.sqlite";
 
 impl Checked {
     /// Fills in the defaults and refuses combinations that cannot work, naming the place and what was expected.
-    pub fn check(file: file::File) -> Result<Self, ConfigError> {
+    pub(super) fn check(file: file::File) -> Result<Self, ConfigError> {
         let mut warnings = Vec::new();
         let data_dir = file.top.data_dir.map_or_else(|| PathBuf::from(DEFAULT_DATA_DIR), |set| set.value);
         let store_file = file.store.url.map_or_else(|| data_dir.join(STORE_FILE), |set| set.value.file);

@@ -12,22 +12,22 @@ use crate::media::Advertise;
 
 /// One key, for the documentation.
 #[derive(Debug, Clone, Copy)]
-pub struct Key {
+pub(super) struct Key {
     /// Its section; empty at the top level.
-    pub section: &'static str,
+    pub(super) section: &'static str,
     /// Its name in the section.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// Its documentation, one item a line.
-    pub lines: &'static [&'static str],
+    pub(super) lines: &'static [&'static str],
     /// What holds when it is not written, or a sample value when that depends.
-    pub sample: &'static str,
+    pub(super) sample: &'static str,
     /// Whether `sample` is the default.
-    pub standing: Standing,
+    pub(super) standing: Standing,
 }
 
 /// What the sample of a key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub(super) enum Standing {
     /// The value that holds when nothing is written.
     Default,
     /// A possible value; the documentation says what holds when nothing is written.
@@ -37,7 +37,7 @@ pub enum Standing {
 impl Key {
     /// The key as environment, flags and messages name it: `data_dir`, `http.listen`.
     #[must_use]
-    pub fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
     }
 }
@@ -52,8 +52,8 @@ macro_rules! section {
     ) => {
         $(#[doc = $about])*
         #[derive(Debug, Default)]
-        pub struct $section {
-            $( $(#[doc = $line])* pub $key: Option<Set<$type>>, )*
+        pub(super) struct $section {
+            $( $(#[doc = $line])* pub(super) $key: Option<Set<$type>>, )*
         }
 
         impl $section {
@@ -154,36 +154,36 @@ section! {
 
 /// Everything that was written. `None` everywhere is a valid configuration.
 #[derive(Debug, Default)]
-pub struct File {
+pub(super) struct File {
     /// Keys outside a section.
-    pub top: Top,
+    pub(super) top: Top,
     /// `[http]`
-    pub http: Http,
+    pub(super) http: Http,
     /// `[media]`
-    pub media: Media,
+    pub(super) media: Media,
     /// `[metrics]`
-    pub metrics: Metrics,
+    pub(super) metrics: Metrics,
     /// `[log]`
-    pub log: Log,
+    pub(super) log: Log,
     /// `[store]`
-    pub store: Store,
+    pub(super) store: Store,
     /// `[shutdown]`
-    pub shutdown: Shutdown,
+    pub(super) shutdown: Shutdown,
 }
 
 /// A section, for the documentation.
 #[derive(Debug, Clone, Copy)]
-pub struct Section {
+pub(super) struct Section {
     /// Its name; empty at the top level.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// What it is about, one item a line.
-    pub about: &'static [&'static str],
+    pub(super) about: &'static [&'static str],
     /// Its keys.
-    pub keys: &'static [Key],
+    pub(super) keys: &'static [Key],
 }
 
 /// Sections in the order of the documentation.
-pub const SECTIONS: [Section; 7] = [
+pub(super) const SECTIONS: [Section; 7] = [
     Section { name: "", about: Top::ABOUT, keys: Top::KEYS },
     Section { name: "http", about: Http::ABOUT, keys: Http::KEYS },
     Section { name: "media", about: Media::ABOUT, keys: Media::KEYS },
@@ -195,7 +195,7 @@ pub const SECTIONS: [Section; 7] = [
 
 impl File {
     /// Reads every key; an unknown one or a value of the wrong kind is an error that names the place and what was expected.
-    pub fn read(mut entries: Entries) -> Result<Self, ConfigError> {
+    pub(super) fn read(mut entries: Entries) -> Result<Self, ConfigError> {
         let file = Self {
             top: Top::take(&mut entries)?,
             http: Http::take(&mut entries)?,
@@ -213,7 +213,7 @@ impl File {
 
     /// Whether a name at the top level is that of a section.
     #[must_use]
-    pub fn is_section(name: &str) -> bool {
+    pub(super) fn is_section(name: &str) -> bool {
         SECTIONS.iter().any(|section| section.name == name && !name.is_empty())
     }
 }

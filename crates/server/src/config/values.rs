@@ -10,11 +10,11 @@ use crate::media::Advertise;
 
 /// A value with the place where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Set<T> {
+pub(super) struct Set<T> {
     /// The value.
-    pub value: T,
+    pub(super) value: T,
     /// Where it was written.
-    pub origin: Origin,
+    pub(super) origin: Origin,
 }
 
 /// A type that a key can have.
@@ -90,7 +90,7 @@ impl Setting for PublicUrl {
 
 /// How a listener encrypts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TlsMode {
+pub(super) enum TlsMode {
     /// Not at all.
     Off,
     /// With a certificate that the server makes and keeps in the data folder.
@@ -186,9 +186,9 @@ impl Setting for LogFormat {
 
 /// Where the store is: a file, since this release has SQLite only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreUrl {
+pub(super) struct StoreUrl {
     /// The file of `sqlite:…`.
-    pub file: PathBuf,
+    pub(super) file: PathBuf,
 }
 
 impl Setting for StoreUrl {
@@ -204,7 +204,7 @@ impl Setting for StoreUrl {
 
 /// A time in whole seconds, 1 to 300.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seconds(pub Duration);
+pub(super) struct Seconds(pub(super) Duration);
 
 impl Setting for Seconds {
     const EXPECTED: &'static str = "a whole number of seconds, 1 to 300";

@@ -62,7 +62,7 @@ impl ConfigError {
 
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Written {
+pub(super) enum Written {
     /// From the environment or a flag: what it means depends on the key.
     Loose(String),
     /// A TOML string.
@@ -91,20 +91,24 @@ impl fmt::Display for Written {
 
 /// What a key was given, and where.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(super) struct Entry {
     /// The place of the winning value.
-    pub origin: Origin,
+    pub(super) origin: Origin,
     /// The winning value.
-    pub value: Written,
+    pub(super) value: Written,
 }
 
 /// All entries by key (`data_dir`, `http.listen`); a later layer replaces an earlier one.
 #[derive(Debug, Default)]
-pub struct Entries(BTreeMap<String, Entry>);
+pub(super) struct Entries(BTreeMap<String, Entry>);
 
 impl Entries {
     /// Adds the values of a configuration file. `section` says which names are sections.
-    pub fn add_file(&mut self, path: &Path, is_section: impl Fn(&str) -> bool) -> Result<(), ConfigError> {
+    pub(super) fn add_file(
+        &mut self,
+        path: &Path,
+        is_section: impl Fn(&str) -> bool,
+    ) -> Result<(), ConfigError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { path: name.clone(), reason: error.to_string() })?;
@@ -146,7 +150,7 @@ impl Entries {
     }
 
     /// Adds the variables whose names start with [`ENVIRONMENT_PREFIX`]: `COUNTERSIGN__HTTP__LISTEN` is `http.listen`.
-    pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+    pub(super) fn add_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         for (name, value) in variables {
             if let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) {
                 let key = rest.to_ascii_lowercase().replace("__", ".");
@@ -156,17 +160,17 @@ impl Entries {
     }
 
     /// Adds one flag; `flag` is how it was written.
-    pub fn add_flag(&mut self, key: &str, value: &str, flag: String) {
+    pub(super) fn add_flag(&mut self, key: &str, value: &str, flag: String) {
         self.set(key.to_owned(), Origin::Flag(flag), Written::Loose(value.to_owned()));
     }
 
     /// Takes the entry of a key out.
-    pub fn take(&mut self, key: &str) -> Option<Entry> {
+    pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
         self.0.remove(key)
     }
 
     /// Returns an entry that nobody took: its key is unknown.
-    pub fn left_over(self) -> Option<(String, Entry)> {
+    pub(super) fn left_over(self) -> Option<(String, Entry)> {
         self.0.into_iter().next()
     }
 

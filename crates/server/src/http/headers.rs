@@ -27,12 +27,12 @@ const FIXED: [(HeaderName, &str); 5] = [
 
 /// The headers of every answer, made once.
 #[derive(Debug, Clone)]
-pub struct SecurityHeaders(HeaderMap);
+pub(super) struct SecurityHeaders(HeaderMap);
 
 impl SecurityHeaders {
     /// Returns the headers of a server that is seen at this address.
     #[must_use]
-    pub fn new(public_url: &PublicUrl) -> Self {
+    pub(super) fn new(public_url: &PublicUrl) -> Self {
         let mut headers: HeaderMap =
             FIXED.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
         // Older browsers do not count WebSockets as 'self'.
@@ -49,7 +49,11 @@ impl SecurityHeaders {
 }
 
 /// Middleware: adds the security headers; what no face marked otherwise is not kept by caches.
-pub async fn secure(State(security): State<SecurityHeaders>, request: Request, next: Next) -> Response {
+pub(super) async fn secure(
+    State(security): State<SecurityHeaders>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in &security.0 {

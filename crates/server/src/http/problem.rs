@@ -84,7 +84,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Denied => Self::DENIED,
-            Refusal::Forbidden { .. } => Self::FORBIDDEN,
+            Refusal::Forbidden => Self::FORBIDDEN,
             Refusal::NotFound => Self::NOT_FOUND,
             Refusal::Conflict => {
                 Self::new(StatusCode::CONFLICT, "conflict", "This is not possible in its present state.")

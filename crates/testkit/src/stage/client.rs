@@ -319,7 +319,7 @@ impl Track {
 fn picture_payload(first: bool, key: bool, picture: u16) -> Vec<u8> {
     let [high, low] = picture.to_be_bytes();
     let mut payload = vec![0x80 | if first { 0x10 } else { 0 }, 0x80, 0x80 | high, low, u8::from(!key)];
-    payload.resize(1_100, 0x55);
+    payload.resize(1_200, 0x55);
     payload
 }
 

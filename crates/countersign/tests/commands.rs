@@ -1,0 +1,204 @@
+//! The binary as an operator uses it.
+#![allow(clippy::disallowed_methods, reason = "a test of a process waits by the clock")]
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// The binary with this data folder, listening on free ports of loopback.
+fn countersign(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("COUNTERSIGN__") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .current_dir(folder)
+        .args([
+            "--data-dir",
+            "data",
+            "--set",
+            "http.listen=127.0.0.1:0",
+            "--set",
+            "media.listen_udp=127.0.0.1:0",
+        ])
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    countersign(folder, arguments).output().unwrap()
+}
+
+/// Runs a command that must succeed; returns what it printed.
+fn printed(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+struct Serving {
+    child: Child,
+    line: String,
+}
+
+impl Serving {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut child =
+            countersign(folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        Self { child, line }
+    }
+
+    /// Says SIGTERM; returns the exit code, what else was printed and the log.
+    fn stop(mut self) -> (Option<i32>, String, String) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        let (mut rest, mut log) = (String::new(), String::new());
+        self.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), rest, log)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_status_2_and_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("c.toml"), "[http]\n# a comment\nlisen = \"127.0.0.1:1\"\n").unwrap();
+    for command in [["config", "check"].as_slice(), &["serve"], &[]] {
+        let output = run(folder.path(), &[&["--config", "c.toml"], command].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
+        assert_eq!(said, "countersign: c.toml:3: http.lisen: unknown key; did you mean http.listen?\n");
+        assert!(output.stdout.is_empty());
+    }
+    assert!(!folder.path().join("data").exists(), "nothing was begun");
+    assert_eq!(printed(folder.path(), &["config", "check"]), "ok");
+}
+
+#[test]
+fn the_printed_example_is_a_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = printed(folder.path(), &["config", "print"]);
+    std::fs::write(folder.path().join("c.toml"), &example).unwrap();
+    assert_eq!(printed(folder.path(), &["config", "check", "--config", "c.toml"]), "ok");
+    let document = include_str!("../../../docs/configuration.md");
+    assert_eq!(printed(folder.path(), &["config", "print", "--markdown"]), document.trim());
+}
+
+#[test]
+fn an_exposed_folder_stops_the_start_with_the_command_that_mends_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = run(folder.path(), &["serve"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("chmod") && said.contains("data"), "{said}");
+}
+
+#[test]
+fn an_operator_makes_shows_and_ends_a_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let nobody = run(here, &["room", "list"]);
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("no server runs with the data folder"));
+
+    let serving = Serving::start(here, &["serve"]);
+    let link =
+        serving.line.trim().strip_prefix("Open this link to sign in: http://127.0.0.1:").unwrap().to_owned();
+    assert!(link.contains("/#sign-in=csl_"), "{link}");
+    manage(here);
+    let (code, rest, log) = serving.stop();
+    assert_eq!((code, rest.as_str()), (Some(0), ""), "{log}");
+    for secret in ["csa_", "csi_", "csl_", "css_", "csc_", "127.0.0.1:5"] {
+        assert!(!log.contains(secret), "{secret} in the log:\n{log}");
+    }
+    private(&here.join("data"));
+}
+
+fn manage(here: &Path) {
+    let room = printed(here, &["room", "create", "Böll & Söhne"]);
+    assert!(printed(here, &["room", "list"]).contains(&format!("{room}    0 in  Böll & Söhne")));
+    let url = printed(here, &["invite", "create", &room, "--uses", "2", "--permissions", "speak,camera"]);
+    assert!(url.contains(&format!("/r/{room}#csi_")), "{url}");
+    let shown = printed(here, &["room", "show", &room]);
+    assert!(shown.contains("0 of 2 used") && shown.contains("speak,camera"), "{shown}");
+    let invites = printed(here, &["invite", "list", &room]);
+    let invite = invites.split_whitespace().next().unwrap();
+    printed(here, &["invite", "revoke", &room, invite]);
+    assert!(printed(here, &["invite", "list", &room]).ends_with("revoked"));
+    assert!(printed(here, &["sign-in"]).contains("/#sign-in=csl_"));
+    assert!(printed(here, &["audit", "--limit", "5"]).lines().count() <= 5);
+    printed(here, &["room", "end", &room]);
+    let gone = run(here, &["participant", "remove", &room, &"0".repeat(32)]);
+    assert_eq!(gone.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&gone.stderr).into_owned();
+    assert!(said.starts_with("countersign: refused with 404"), "{said}");
+    assert!(!run(here, &["room", "end", "../rooms"]).status.success());
+}
+
+/// Everything in the data folder is for its owner only.
+fn private(data: &Path) {
+    use std::os::unix::fs::MetadataExt;
+
+    for entry in std::fs::read_dir(data).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().mode() & 0o077, 0, "{:?}", entry.file_name());
+    }
+    assert_eq!(std::fs::metadata(data).unwrap().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn commands_reach_an_encrypted_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(folder.path(), &["--set", "http.tls=self-signed"]);
+    assert!(serving.line.contains("https://127.0.0.1:"), "{}", serving.line);
+    let room = printed(folder.path(), &["room", "create", "Encrypted"]);
+    assert_eq!(room.len(), 32);
+    assert_eq!(serving.stop().0, Some(0));
+}
+
+#[test]
+fn a_stop_and_a_start_are_quick_and_keep_the_rooms() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(folder.path(), &["serve"]);
+    let room = printed(folder.path(), &["room", "create", "Kept"]);
+    let begun = Instant::now();
+    let (code, _, log) = serving.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "nobody had to be waited for: {:?}\n{log}",
+        begun.elapsed()
+    );
+    let serving = Serving::start(folder.path(), &["serve"]);
+    assert!(printed(folder.path(), &["room", "list"]).contains(&room));
+    assert_eq!(serving.stop().0, Some(0));
+}
+
+#[test]
+fn two_servers_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Serving::start(folder.path(), &["serve"]);
+    let second = run(folder.path(), &["serve"]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(!printed(folder.path(), &["room", "create", "Still there"]).is_empty());
+    assert_eq!(first.stop().0, Some(0));
+}

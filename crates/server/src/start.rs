@@ -1,0 +1,299 @@
+//! From a checked configuration to a running server, and to its end.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::{IpAddr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use backend::{FolderError, Store, StoreError, folder};
+use identity::{Secret, TokenKind, hash};
+use rustls::ServerConfig;
+
+use crate::{
+    ambient,
+    app::{App, Parts, Tasks},
+    config::{Checked, Proxy, PublicUrl, Tls},
+    faces,
+    http::{
+        bearer::AdminToken,
+        doors,
+        health::{Health, guarded_metrics_routes, health_routes, open_metrics_routes},
+        listener::{Listening, bind, serve},
+        tls::{self, TlsError},
+    },
+    media::{MediaConfig, MediaError, MediaPool, StartedMedia},
+    metrics::Metrics,
+    services::Refusal,
+    whereabouts::Whereabouts,
+};
+
+/// Why the server did not start. The texts are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The store cannot be opened.
+    #[error("the store {}: {source}", file.display())]
+    Store {
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// The media engine did not start.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// There is no usable certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// From the operating system.
+        source: io::Error,
+    },
+    /// The file that tells other commands where the server listens cannot be written.
+    #[error("the data folder cannot be written: {source}")]
+    Whereabouts {
+        /// From the operating system.
+        source: io::Error,
+    },
+    /// A service refused to begin.
+    #[error("the services did not start ({0:?}); the log says more")]
+    Services(Refusal),
+}
+
+impl From<Refusal> for StartError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Services(refusal)
+    }
+}
+
+/// The way in.
+pub struct Server;
+
+/// Where a server listens, with the ports that were really taken.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// The main listener.
+    pub http: SocketAddr,
+    /// Media over UDP.
+    pub media_udp: Vec<SocketAddr>,
+    /// The listener with nothing but metrics.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// A running server. Dropping it cuts everything off; [`Running::stop`] says goodbye first.
+pub struct Running {
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// As users see it.
+    pub public_url: PublicUrl,
+    /// A link that signs one browser in to the console, once.
+    pub sign_in_url: Secret,
+    data_dir: PathBuf,
+    health: Health,
+    main: Listening,
+    /// Serves until the end; nobody waits for it.
+    #[expect(dead_code, reason = "held: dropping it ends the listener")]
+    metrics_listener: Option<Listening>,
+    media: MediaPool,
+    app: Option<App>,
+    tasks: Option<Tasks>,
+    store: Store,
+}
+
+impl Server {
+    /// Starts the server, inside a tokio runtime: data folder, admin token, store, addresses, media, services, doors, in this order.
+    /// What was begun is undone when a later step fails. Port 0 works everywhere.
+    ///
+    /// # Errors
+    /// As [`StartError`] says.
+    pub async fn start(config: Checked) -> Result<Running, StartError> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let folder = config.data_dir.as_path();
+        folder::prepare(folder)?;
+        let token = folder::admin_token(folder, ambient::random()?)?;
+        let store = Store::open(&config.store_file)
+            .await
+            .map_err(|source| StartError::Store { file: config.store_file.clone(), source })?;
+        // Before the services, since links and the certificate name the port.
+        let sockets = Sockets::bind(&config)?;
+        let public_url = config.http.public_url(sockets.main_address);
+        let tls = certificate(&config, sockets.main_address.ip(), &public_url)?;
+        let media = MediaPool::start(&media_config(&config), ambient::random()?)?;
+        let pool = media.pool.clone();
+        let begun = Running::begin(config, token, store, sockets, public_url, tls, media).await;
+        if begun.is_err() {
+            pool.stop();
+        }
+        begun
+    }
+}
+
+impl Running {
+    async fn begin(
+        config: Checked,
+        token: Secret,
+        store: Store,
+        sockets: Sockets,
+        public_url: PublicUrl,
+        tls: Option<Certificate>,
+        media: StartedMedia,
+    ) -> Result<Self, StartError> {
+        let unusable = || FolderError::MalformedToken { file: config.data_dir.join("admin-token") };
+        let admin_token = hash(TokenKind::Admin, &token).map_err(|_| unusable())?;
+        let metrics = Arc::new(Metrics::new());
+        let (app, tasks) = App::start(Parts {
+            store: store.clone(),
+            media: media.pool.clone(),
+            events: media.events,
+            admin_token,
+            public_url: public_url.clone(),
+        });
+        metrics.watch(media.pool.clone(), app.census());
+        let sign_in_url = Secret::new(app.accounts.start_link(&public_url).await?);
+        let health = Health::default();
+        let routes =
+            faces::routes(app.clone()).merge(health_routes(health.clone())).merge(guarded_metrics_routes(
+                Arc::clone(&metrics),
+                AdminToken::new(admin_token),
+                Arc::clone(&app.limits),
+            ));
+        let routes = doors(routes, &public_url, config.http.proxy, Arc::clone(&metrics));
+        let here = Whereabouts {
+            address: sockets.main_address,
+            certificate: tls.as_ref().map(|certificate| certificate.file.clone()),
+        };
+        let serving = |source| StartError::Listen { address: here.address, source };
+        let main = serve(sockets.main, routes, tls.map(|certificate| certificate.config), config.http.proxy)
+            .map_err(serving)?;
+        let metrics_listener = sockets
+            .metrics
+            .map(|socket| serve(socket, open_metrics_routes(metrics), None, Proxy::Absent))
+            .transpose()
+            .map_err(serving)?;
+        here.write(&config.data_dir).map_err(|source| StartError::Whereabouts { source })?;
+        let addresses = Addresses {
+            http: main.address(),
+            media_udp: media.bound,
+            metrics: metrics_listener.as_ref().map(Listening::address),
+        };
+        tracing::info!(http = %addresses.http, media = ?addresses.media_udp, "started");
+        Ok(Self {
+            addresses,
+            public_url,
+            sign_in_url,
+            data_dir: config.data_dir,
+            health,
+            main,
+            metrics_listener,
+            media: media.pool,
+            app: Some(app),
+            tasks: Some(tasks),
+            store,
+        })
+    }
+
+    /// Takes no more connections, says goodbye to everyone, closes the rooms, writes what is not written, and ends, within `deadline`;
+    /// what is not done then is cut off.
+    pub async fn stop(mut self, deadline: Duration) {
+        let begun = Instant::now();
+        self.health.stop();
+        self.main.stop_accepting(deadline.mul_f32(0.6));
+        let ended = tokio::time::timeout(deadline, self.wind_down(deadline)).await.is_ok();
+        tracing::info!(took = ?begun.elapsed(), complete = ended, "stopped");
+    }
+
+    async fn wind_down(&mut self, deadline: Duration) {
+        if let Some(app) = self.app.take() {
+            // Some of the time is left for what follows.
+            app.say_goodbye(deadline.mul_f32(0.6)).await;
+        }
+        self.main.ended().await;
+        let media = self.media.clone();
+        _ = tokio::task::spawn_blocking(move || media.stop()).await;
+        if let Some(tasks) = self.tasks.take() {
+            tasks.finish(deadline.mul_f32(0.2)).await;
+        }
+        self.store.close().await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.media.stop();
+        Whereabouts::remove(&self.data_dir);
+    }
+}
+
+/// What is listened on for HTTP.
+struct Sockets {
+    main: TcpListener,
+    main_address: SocketAddr,
+    metrics: Option<TcpListener>,
+}
+
+impl Sockets {
+    fn bind(config: &Checked) -> Result<Self, StartError> {
+        let open = |address| bind(address).map_err(|source| StartError::Listen { address, source });
+        let main = open(config.http.listen)?;
+        let main_address =
+            main.local_addr().map_err(|source| StartError::Listen { address: config.http.listen, source })?;
+        Ok(Self { main, main_address, metrics: config.metrics_listen.map(open).transpose()? })
+    }
+}
+
+/// What the main listener shows.
+struct Certificate {
+    config: Arc<ServerConfig>,
+    file: PathBuf,
+}
+
+fn certificate(
+    config: &Checked,
+    bound: IpAddr,
+    public_url: &PublicUrl,
+) -> Result<Option<Certificate>, StartError> {
+    let (config, file) = match &config.http.tls {
+        Tls::Off => return Ok(None),
+        Tls::Files { cert, key } => (tls::from_files(cert, key)?, absolute(cert)),
+        Tls::SelfSigned => {
+            let made = tls::self_signed(&config.data_dir, &names(bound, public_url), SystemTime::now())?;
+            (made, absolute(&config.data_dir.join(tls::CERTIFICATE_FILE)))
+        }
+    };
+    Ok(Some(Certificate { config, file }))
+}
+
+/// Every name by which a browser may come, for a made certificate.
+fn names(bound: IpAddr, public_url: &PublicUrl) -> Vec<String> {
+    let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    names.insert(public_url.host().to_owned());
+    if bound.is_unspecified() {
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        names.extend(
+            interfaces.into_iter().filter(|one| !one.is_link_local()).map(|one| one.ip().to_string()),
+        );
+    } else {
+        names.insert(bound.to_string());
+    }
+    names.into_iter().collect()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn media_config(config: &Checked) -> MediaConfig {
+    MediaConfig { listen_udp: config.media.listen_udp.clone(), advertise: config.media.advertise.clone() }
+}
