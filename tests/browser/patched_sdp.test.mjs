@@ -6,10 +6,10 @@ import { arriving, receives, until } from "./stage/media.mjs";
 import { startServer } from "./stage/server.mjs";
 
 const ROWS = [
-  ["a description with another fingerprint", anotherFingerprint, /fingerprint-refused/],
-  ["a description with a second fingerprint", secondFingerprint, /fingerprint-refused/],
-  ["a description without a fingerprint", noFingerprint, /fingerprint-refused|media-refused/],
-  ["another certificate under the bound fingerprint", anotherCertificate, null],
+  ["a description with another fingerprint", anotherFingerprint],
+  ["a description with a second fingerprint", secondFingerprint],
+  ["a description without a fingerprint", noFingerprint],
+  ["another certificate under the bound fingerprint", anotherCertificate],
 ];
 
 test("patched descriptions never connect", { timeout: 180_000 }, async (t) => {
@@ -20,7 +20,7 @@ test("patched descriptions never connect", { timeout: 180_000 }, async (t) => {
   const honest = await joinByPage(await openProfile(t, browser, server), url, "Honest");
   const witness = await joinByPage(await openProfile(t, browser, server), url, "Witness");
 
-  for (const [what, patch, refusal] of ROWS) {
+  for (const [what, patch] of ROWS) {
     await t.test(`${what} never connects`, async (row) => {
       const page = await (await openProfile(row, browser, server, { before: patch })).newPage();
       await page.goto(url);
@@ -29,19 +29,18 @@ test("patched descriptions never connect", { timeout: 180_000 }, async (t) => {
       await until("the patched offer was sent", () =>
         page.evaluate(() => window.recorded.sent.some((text) => JSON.parse(text).type === "offer")),
       );
-      if (refusal) {
-        await until("the offer is refused", async () => {
-          const codes = await page.evaluate(() => window.recorded.received.map((text) => JSON.parse(text).code));
-          return codes.some((code) => refusal.test(code ?? ""));
-        });
-      }
+      await until("the server refuses it", async () => {
+        const codes = await page.evaluate(() => window.recorded.received.map((text) => JSON.parse(text).code));
+        return codes.includes("fingerprint-refused");
+      });
+      await page.getByRole("status").filter({ hasText: "Not connected" }).waitFor();
       await pause(3_000);
       for (const stream of await arriving(page)) assert.equal(stream.framesDecoded, 0);
       const patched = await idOf(page);
       for (const stream of await arriving(witness)) {
         if (stream.participant_id === patched) assert.equal(stream.bytesReceived, 0);
       }
-      if (refusal) assert.ok(!(await page.evaluate(() => window.recorded.connections.some((one) => one.connectionState === "connected"))));
+      assert.ok(!(await page.evaluate(() => window.recorded.connections.some((one) => one.connectionState === "connected"))));
     });
   }
 

@@ -14,7 +14,8 @@ const SPEAKING_EVERY_MS = 400;
 /** Of full scale: above the noise of a quiet room. */
 const SPEAKING_LEVEL = 0.02;
 
-export type Phase = "connecting" | "in-call" | "reconnecting" | "over";
+/** `refused`: the server does not take this browser's media, and trying again would change nothing. */
+export type Phase = "connecting" | "in-call" | "reconnecting" | "refused" | "over";
 
 /** All that the page shows of a call. */
 export interface CallView {
@@ -201,9 +202,11 @@ export class Call {
   }
 
   private refused(error: Refused): void {
+    if (error.media !== undefined && error.media !== this.link?.label) return;
     if (error.code === "fingerprint-refused") {
       this.dropLink();
-      this.update({ notice: "The server refused this connection: something between changed its keys." });
+      const notice = "The server refused this connection: it was not made with the keys of this browser.";
+      this.update({ phase: "refused", notice });
     } else if (error.about === "offer" || error.about === "answer" || (error.code === "media-refused" && !error.about)) {
       this.linkFailed();
     } else if (error.code === "forbidden") {
@@ -257,7 +260,7 @@ export class Call {
   }
 
   private settle(): void {
-    if (this.isOver()) return;
+    if (this.isOver() || (this.view.phase === "refused" && !this.link)) return;
     const up = this.online && this.linkUp;
     const first = this.view.phase === "connecting";
     this.update({ phase: up ? "in-call" : first ? "connecting" : "reconnecting" });

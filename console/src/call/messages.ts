@@ -45,7 +45,10 @@ export interface Refused {
   type: "error";
   code: string;
   message: string;
+  /** Type of the message that it answers. */
   about?: string;
+  /** Label of the media connection that it is about. */
+  media?: string;
 }
 
 export type ServerMessage =

@@ -181,6 +181,8 @@ function statusOf(view: CallView): string {
       return "Connection lost. Reconnecting…";
     case "in-call":
       return "Connected";
+    case "refused":
+      return "Not connected";
     case "over":
       return "";
   }
