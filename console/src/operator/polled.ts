@@ -28,16 +28,20 @@ export function usePolled<Answer>(ask: () => Promise<Answer>, onSignedOut: () =>
       setProblem("");
     } catch (refusal) {
       if (!live.current) return;
-      if (refusal instanceof Problem && refusal.status === 401) onSignedOut();
-      else if (refusal instanceof Problem && refusal.status === 404) setGone(true);
-      else setProblem(problemSentence(refusal));
+      const status = refusal instanceof Problem ? refusal.status : null;
+      if (status === 401) onSignedOut();
+      else if (status !== 404) setProblem(problemSentence(refusal));
+      else {
+        live.current = false;
+        setGone(true);
+      }
     }
   }, []);
 
   useEffect(() => {
     live.current = true;
     const seen = () => {
-      if (document.visibilityState === "visible") void refresh();
+      if (live.current && document.visibilityState === "visible") void refresh();
     };
     seen();
     const timer = setInterval(seen, EVERY_MS);

@@ -12,7 +12,6 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  "--use-fake-device-for-media-stream",
   "--use-fake-ui-for-media-stream",
   "--allow-loopback-in-peer-connection",
   // Pages in the background must go on like the one in front.
@@ -21,11 +20,11 @@ const FLAGS = [
   "--disable-renderer-backgrounding",
 ];
 
-/** Starts one Chromium process, closed with the test. */
-export async function startBrowser(test) {
+/** Starts one Chromium process, closed with the test; `devices: false`: on a machine without camera and microphone. */
+export async function startBrowser(test, { devices = true } = {}) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM_BIN ?? "/usr/bin/chromium",
-    args: FLAGS,
+    args: devices ? [...FLAGS, "--use-fake-device-for-media-stream"] : FLAGS,
     ignoreDefaultArgs: ["--mute-audio"],
   });
   atEnd(test, () => browser.close());

@@ -3,7 +3,7 @@
  * Serialised by playwright-core: it may use nothing from outside.
  */
 export function record() {
-  const recorded = { connections: [], sent: [], received: [], participantId: null, tracks: {} };
+  const recorded = { connections: [], sockets: [], sent: [], received: [], participantId: null, tracks: {} };
   window.recorded = recorded;
 
   window.RTCPeerConnection = class extends window.RTCPeerConnection {
@@ -16,6 +16,7 @@ export function record() {
   window.WebSocket = class extends window.WebSocket {
     constructor(...values) {
       super(...values);
+      recorded.sockets.push(this);
       this.addEventListener("message", ({ data }) => {
         recorded.received.push(data);
         const message = JSON.parse(data);
