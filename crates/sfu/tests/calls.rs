@@ -126,6 +126,41 @@ fn offers_that_cross_are_both_answered_in_the_end() {
 }
 
 #[test]
+fn sharing_again_and_again_harms_no_other_track() {
+    let mut stage = stage_of(2, 20, Weather::FAIR);
+    stage.run(seconds(2));
+    for round in 0..3 {
+        let before = (stage.heard(1, 0, Voice).packets, stage.heard(1, 0, Camera).packets);
+        stage.offer(0, &[Screen]);
+        stage.run(seconds(2));
+        assert!(stage.heard(1, 0, Screen).packets > 100, "round {round}");
+        assert!(stage.heard(1, 0, Voice).packets > before.0 + 90, "round {round}");
+        assert!(stage.heard(1, 0, Camera).packets > before.1 + 150, "round {round}");
+        stage.withdraw(0, Screen);
+        stage.run(seconds(1));
+        assert!(stage.clients[1].sending.iter().all(|sending| sending.source != Screen), "round {round}");
+    }
+}
+
+#[test]
+fn a_track_withdrawn_while_its_offer_waits_is_closed_all_the_same() {
+    let mut stage = stage_of(2, 21, Weather::FAIR);
+    stage.run(seconds(2));
+    stage.offer(0, &[Screen]);
+    // Time for our answer to the publisher, not for the viewer's answer to our offer of the screen.
+    stage.run(Duration::from_millis(45));
+    stage.withdraw(0, Screen);
+    stage.run(seconds(2));
+    assert_eq!(stage.clients[1].sending.len(), 2, "{:?}", stage.clients[1].sending);
+    assert!(stage.heard(1, 0, Voice).missing() == 0 && stage.heard(1, 0, Camera).missing() == 0);
+    let inactive = stage
+        .events_of(1)
+        .iter()
+        .any(|kind| matches!(kind, EventKind::Offer { sdp, .. } if sdp.contains("a=inactive")));
+    assert!(inactive, "the viewer is told that nothing comes on that m-line");
+}
+
+#[test]
 fn a_muted_source_is_silent_and_comes_back_without_a_gap() {
     let mut stage = stage_of(2, 7, Weather::FAIR);
     stage.run(seconds(2));
