@@ -18,7 +18,14 @@ fn countersign(folder: &Path, arguments: &[&str]) -> Command {
     }
     command
         .current_dir(folder)
-        .args(["--data-dir", "data", "--set", "http.listen=127.0.0.1:0", "--set", "media.listen_udp=127.0.0.1:0"])
+        .args([
+            "--data-dir",
+            "data",
+            "--set",
+            "http.listen=127.0.0.1:0",
+            "--set",
+            "media.listen_udp=127.0.0.1:0",
+        ])
         .args(arguments)
         .stdin(Stdio::null());
     command
@@ -42,7 +49,8 @@ struct Serving {
 
 impl Serving {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut child = countersign(folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            countersign(folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         Self { child, line }
@@ -113,7 +121,8 @@ fn an_operator_makes_shows_and_ends_a_room() {
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("no server runs with the data folder"));
 
     let serving = Serving::start(here, &["serve"]);
-    let link = serving.line.trim().strip_prefix("Open this link to sign in: http://127.0.0.1:").unwrap().to_owned();
+    let link =
+        serving.line.trim().strip_prefix("Open this link to sign in: http://127.0.0.1:").unwrap().to_owned();
     assert!(link.contains("/#sign-in=csl_"), "{link}");
     manage(here);
     let (code, rest, log) = serving.stop();
@@ -174,7 +183,11 @@ fn a_stop_and_a_start_are_quick_and_keep_the_rooms() {
     let begun = Instant::now();
     let (code, _, log) = serving.stop();
     assert_eq!(code, Some(0), "{log}");
-    assert!(begun.elapsed() < Duration::from_secs(2), "nobody had to be waited for: {:?}\n{log}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "nobody had to be waited for: {:?}\n{log}",
+        begun.elapsed()
+    );
     let serving = Serving::start(folder.path(), &["serve"]);
     assert!(printed(folder.path(), &["room", "list"]).contains(&room));
     assert_eq!(serving.stop().0, Some(0));

@@ -1,7 +1,7 @@
 //! Builds every service once; [`App`] is what handlers receive.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use backend::Store;
@@ -76,9 +76,9 @@ impl App {
         let (driver, hub, expired) = HubDriver::new(ROOM_LIMITS);
         tasks.spawn(driver.run());
         let calls = Arc::new(Calls::new(store.clone(), hub.clone(), media));
-        let (running, forgetting) = (calls.clone(), calls.clone());
+        let running = calls.clone();
         tasks.spawn(async move { running.run(events).await });
-        tasks.spawn(async move { forgetting.forget(expired).await });
+        tasks.spawn(Calls::forget(Arc::downgrade(&calls), expired));
         let app = Self {
             accounts: Arc::new(Accounts::new(store.clone(), audit.clone(), admin_token)),
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
@@ -101,6 +101,12 @@ impl App {
         }
     }
 
+    /// Returns a way to count who is here, which keeps nothing alive.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        Census { calls: Arc::downgrade(&self.calls), stop: Arc::downgrade(&self.stop) }
+    }
+
     /// Returns a number that no other connection of this process has.
     pub(crate) fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
@@ -109,6 +115,34 @@ impl App {
     /// Returns what turns true when the server stops; whoever holds it is waited for.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
+    }
+}
+
+/// Counts who is here, for the metrics.
+#[derive(Clone)]
+pub struct Census {
+    calls: Weak<Calls>,
+    stop: Weak<watch::Sender<bool>>,
+}
+
+/// Who is here at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Present {
+    /// Sessions that are attached or linger.
+    pub sessions: usize,
+    /// Rooms with such sessions.
+    pub rooms: usize,
+    /// Open WebSockets.
+    pub connections: usize,
+}
+
+impl Census {
+    /// Counts; nobody is here once the [`App`] is gone.
+    #[must_use]
+    pub fn take(&self) -> Present {
+        let (sessions, rooms) = self.calls.upgrade().map(|calls| calls.count()).unwrap_or_default();
+        let connections = self.stop.upgrade().map(|stop| stop.receiver_count()).unwrap_or_default();
+        Present { sessions, rooms, connections }
     }
 }
 

@@ -13,13 +13,13 @@ use prometheus_client::{
         MetricType,
         counter::{ConstCounter, Counter},
         family::Family,
-        gauge::{ConstGauge, Gauge},
+        gauge::ConstGauge,
     },
     registry::Registry,
 };
 use sfu::Stats;
 
-use crate::media::MediaPool;
+use crate::{app::Census, media::MediaPool};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -38,13 +38,7 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     refusals: Family<KindLabel, Counter>,
-    /// Sessions that are attached or linger.
-    pub sessions: Gauge,
-    /// Rooms with at least one participant.
-    pub rooms: Gauge,
-    /// Open WebSockets.
-    pub connections: Gauge,
-    media: MediaBoard,
+    board: Board,
 }
 
 impl Default for Metrics {
@@ -61,18 +55,12 @@ impl Metrics {
             registry: Registry::with_prefix("countersign"),
             requests: Family::default(),
             refusals: Family::default(),
-            sessions: Gauge::default(),
-            rooms: Gauge::default(),
-            connections: Gauge::default(),
-            media: MediaBoard::default(),
+            board: Board::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("http_requests", "Requests answered, by route", metrics.requests.clone());
         registry.register("refusals", "Requests and messages refused, by kind", metrics.refusals.clone());
-        registry.register("sessions", "Sessions attached or lingering", metrics.sessions.clone());
-        registry.register("rooms", "Rooms with participants", metrics.rooms.clone());
-        registry.register("connections", "Open WebSockets", metrics.connections.clone());
-        registry.register_collector(Box::new(metrics.media.clone()));
+        registry.register_collector(Box::new(metrics.board.clone()));
         metrics
     }
 
@@ -89,9 +77,9 @@ impl Metrics {
         self.refusals.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// From here on the text contains the figures of these shards.
-    pub fn watch_media(&self, pool: MediaPool) {
-        _ = self.media.0.set(pool);
+    /// From here on the text tells of these; they are asked at each scrape, and wait for nobody.
+    pub fn watch(&self, media: MediaPool, census: Census) {
+        _ = self.board.0.set((media, census));
     }
 
     /// Returns everything as OpenMetrics text.
@@ -102,43 +90,52 @@ impl Metrics {
     }
 }
 
-/// Asks the media threads' published counters at each scrape; they wait for nobody.
+/// Figures that others keep.
 #[derive(Clone, Default)]
-struct MediaBoard(Arc<OnceLock<MediaPool>>);
+struct Board(Arc<OnceLock<(MediaPool, Census)>>);
 
-impl fmt::Debug for MediaBoard {
+impl fmt::Debug for Board {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MediaBoard")
+        f.write_str("Board")
     }
 }
 
-type Figure = (&'static str, &'static str, MetricType, fn(&Stats) -> u64);
+type Figure = (&'static str, &'static str, fn(&Stats) -> u64);
 
-const COUNTER: MetricType = MetricType::Counter;
-const GAUGE: MetricType = MetricType::Gauge;
-
-const FIGURES: [Figure; 10] = [
-    ("media_datagrams_in", "Datagrams received", COUNTER, |stats| stats.datagrams_in),
-    ("media_datagrams_out", "Datagrams sent", COUNTER, |stats| stats.datagrams_out),
-    ("media_bytes_in", "UDP payload bytes received", COUNTER, |stats| stats.bytes_in),
-    ("media_bytes_out", "UDP payload bytes sent", COUNTER, |stats| stats.bytes_out),
-    ("media_stranger_datagrams", "Datagrams that were nobody's", COUNTER, |stats| stats.strangers),
-    ("media_forwarded_packets", "RTP packets forwarded, once a viewer", COUNTER, |stats| stats.forwarded),
-    ("media_keyframes_asked", "Key frames asked of publishers", COUNTER, |stats| stats.keyframes_asked),
-    ("participant_panics", "Participants removed by a panic; a defect", COUNTER, |stats| stats.panics),
-    ("media_participants", "Media connections", GAUGE, |stats| stats.participants),
-    ("media_rooms", "Rooms with media", GAUGE, |stats| stats.rooms),
+const COUNTERS: [Figure; 8] = [
+    ("media_datagrams_in", "Datagrams received", |stats| stats.datagrams_in),
+    ("media_datagrams_out", "Datagrams sent", |stats| stats.datagrams_out),
+    ("media_bytes_in", "UDP payload bytes received", |stats| stats.bytes_in),
+    ("media_bytes_out", "UDP payload bytes sent", |stats| stats.bytes_out),
+    ("media_stranger_datagrams", "Datagrams that were nobody's", |stats| stats.strangers),
+    ("media_forwarded_packets", "RTP packets forwarded, once a viewer", |stats| stats.forwarded),
+    ("media_keyframes_asked", "Key frames asked of publishers", |stats| stats.keyframes_asked),
+    ("participant_panics", "Participants removed by a panic; a defect", |stats| stats.panics),
 ];
 
-impl Collector for MediaBoard {
+impl Collector for Board {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let stats = self.0.get().map(MediaPool::stats).unwrap_or_default();
-        for (name, help, kind, figure) in FIGURES {
-            let metric = encoder.encode_descriptor(name, help, None, kind)?;
-            match kind {
-                MetricType::Counter => ConstCounter::new(figure(&stats)).encode(metric)?,
-                _ => ConstGauge::new(figure(&stats)).encode(metric)?,
-            }
+        let (stats, present) =
+            self.0.get().map(|(media, census)| (media.stats(), census.take())).unwrap_or_default();
+        for (name, help, figure) in COUNTERS {
+            let counter = ConstCounter::new(figure(&stats));
+            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        let gauge = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let gauges = [
+            ("media_participants", "Media connections", stats.participants),
+            ("media_rooms", "Rooms with media", stats.rooms),
+            ("sessions", "Sessions attached or lingering", gauge(present.sessions)),
+            ("rooms", "Rooms with sessions", gauge(present.rooms)),
+            ("connections", "Open WebSockets", gauge(present.connections)),
+        ];
+        for (name, help, value) in gauges {
+            ConstGauge::new(value).encode(encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                MetricType::Gauge,
+            )?)?;
         }
         Ok(())
     }
@@ -154,13 +151,12 @@ mod tests {
         metrics.request(&Method::GET, "/r/{room_id}".to_owned(), StatusCode::OK);
         metrics.request(&Method::from_bytes(b"BREW").unwrap(), "none".to_owned(), StatusCode::NOT_FOUND);
         metrics.refused("denied");
-        metrics.sessions.set(3);
         let text = metrics.text().unwrap();
         for line in [
             "countersign_http_requests_total{method=\"GET\",route=\"/r/{room_id}\",status=\"200\"} 1",
             "countersign_http_requests_total{method=\"other\",route=\"none\",status=\"404\"} 1",
             "countersign_refusals_total{kind=\"denied\"} 1",
-            "countersign_sessions 3",
+            "countersign_sessions 0",
             "countersign_participant_panics_total 0",
             "countersign_media_participants 0",
         ] {

@@ -153,7 +153,6 @@ impl Running {
         let unusable = || FolderError::MalformedToken { file: config.data_dir.join("admin-token") };
         let admin_token = hash(TokenKind::Admin, &token).map_err(|_| unusable())?;
         let metrics = Arc::new(Metrics::new());
-        metrics.watch_media(media.pool.clone());
         let (app, tasks) = App::start(Parts {
             store: store.clone(),
             media: media.pool.clone(),
@@ -161,11 +160,15 @@ impl Running {
             admin_token,
             public_url: public_url.clone(),
         });
+        metrics.watch(media.pool.clone(), app.census());
         let sign_in_url = Secret::new(app.accounts.start_link(&public_url).await?);
         let health = Health::default();
-        let routes = faces::routes(app.clone())
-            .merge(health_routes(health.clone()))
-            .merge(guarded_metrics_routes(Arc::clone(&metrics), AdminToken::new(admin_token), Arc::clone(&app.limits)));
+        let routes =
+            faces::routes(app.clone()).merge(health_routes(health.clone())).merge(guarded_metrics_routes(
+                Arc::clone(&metrics),
+                AdminToken::new(admin_token),
+                Arc::clone(&app.limits),
+            ));
         let routes = doors(routes, &public_url, config.http.proxy, Arc::clone(&metrics));
         let here = Whereabouts {
             address: sockets.main_address,
@@ -256,7 +259,11 @@ struct Certificate {
     file: PathBuf,
 }
 
-fn certificate(config: &Checked, bound: IpAddr, public_url: &PublicUrl) -> Result<Option<Certificate>, StartError> {
+fn certificate(
+    config: &Checked,
+    bound: IpAddr,
+    public_url: &PublicUrl,
+) -> Result<Option<Certificate>, StartError> {
     let (config, file) = match &config.http.tls {
         Tls::Off => return Ok(None),
         Tls::Files { cert, key } => (tls::from_files(cert, key)?, absolute(cert)),
@@ -274,7 +281,9 @@ fn names(bound: IpAddr, public_url: &PublicUrl) -> Vec<String> {
     names.insert(public_url.host().to_owned());
     if bound.is_unspecified() {
         let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-        names.extend(interfaces.into_iter().filter(|one| !one.is_link_local()).map(|one| one.ip().to_string()));
+        names.extend(
+            interfaces.into_iter().filter(|one| !one.is_link_local()).map(|one| one.ip().to_string()),
+        );
     } else {
         names.insert(bound.to_string());
     }

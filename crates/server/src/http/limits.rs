@@ -32,9 +32,9 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 pub enum Action {
     /// An invite is redeemed: 30 a minute and address.
     Redeem,
-    /// A WebSocket is opened: 60 a minute and address.
+    /// A WebSocket is opened: 240 a minute and address, enough for an office to come back after a restart.
     OpenSocket,
-    /// A first message is checked: 60 a minute and address.
+    /// A first message is checked: 240 a minute and address.
     Authenticate,
     /// A sign-in link is tried: 20 a minute and address.
     SignIn,
@@ -62,7 +62,7 @@ impl Action {
         let minute = Duration::from_secs(60);
         let (burst, period) = match self {
             Self::Redeem | Self::AdminDenied => (30, minute),
-            Self::OpenSocket | Self::Authenticate => (60, minute),
+            Self::OpenSocket | Self::Authenticate => (240, minute),
             Self::SignIn => (20, minute),
             Self::Administer => (100, Duration::from_secs(2)),
             Self::Message => (120, Duration::from_secs(3)),

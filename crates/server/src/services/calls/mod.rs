@@ -6,7 +6,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use backend::Store;
@@ -195,14 +195,22 @@ impl Calls {
         }
     }
 
-    /// Ends the media of sessions that lingered too long. Runs until the hub has ended. Never waits for the hub, which waits for it.
-    pub async fn forget(&self, mut expired: mpsc::Receiver<SessionId>) {
+    /// Ends the media of sessions that lingered too long. Runs until the hub has ended, which does not end while this holds the
+    /// service: so only while there is something to do. Never waits for the hub, which waits for it.
+    pub async fn forget(calls: Weak<Self>, mut expired: mpsc::Receiver<SessionId>) {
         while let Some(session) = expired.recv().await {
-            let gone = self.table().remove_lingering(session);
+            let Some(calls) = calls.upgrade() else { return };
+            let gone = calls.table().remove_lingering(session);
             if let Some(member) = gone.filter(|member| member.media.is_some()) {
-                self.end_media(member.admitted.room, session).await;
+                calls.end_media(member.admitted.room, session).await;
             }
         }
+    }
+
+    /// Returns how many sessions are attached or linger, and in how many rooms.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        self.table().count()
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

@@ -1,6 +1,6 @@
 //! Who is in a call, and what is under way with their media. Held in memory: a restart forgets it, and the clients come back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hub::{ConnectionId, Media as MediaStanding, State};
 use identity::{Permission, Permissions, RoomKey, SessionId};
@@ -107,6 +107,12 @@ impl Table {
     pub(super) fn sessions(&self, is: impl Fn(&Admitted) -> bool) -> Vec<SessionId> {
         let members = self.members.iter();
         members.filter(|(_, member)| is(&member.admitted)).map(|(session, _)| *session).collect()
+    }
+
+    /// Returns the number of members, and of rooms with members.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let rooms: BTreeSet<u128> = self.members.values().map(|member| member.admitted.room.0).collect();
+        (self.members.len(), rooms.len())
     }
 
     /// Brings an offer to the engine, after a join when its label is not the current one. An offer that the engine has already, as a
