@@ -93,8 +93,10 @@ impl Participant {
         if !self.negotiation.started || self.negotiation.pending.is_some() {
             return None;
         }
-        let agreed_to_send = |mid: &Mid| self.rtc.media(*mid).is_some_and(|media| media.direction().is_sending());
-        let open: Vec<Mid> = self.outgoing.iter().filter_map(|track| track.mid).filter(agreed_to_send).collect();
+        let agreed_to_send =
+            |mid: &Mid| self.rtc.media(*mid).is_some_and(|media| media.direction().is_sending());
+        let open: Vec<Mid> =
+            self.outgoing.iter().filter_map(|track| track.mid).filter(agreed_to_send).collect();
         let mut changes = self.rtc.sdp_api();
         for track in &mut self.outgoing {
             match track.mid {
@@ -106,7 +108,9 @@ impl Participant {
                 }
                 Some(mid) if track.wanted && !track.active => changes.set_direction(mid, Direction::SendOnly),
                 // Not `active`: a track may have become unwanted while another offer waited for its answer.
-                Some(mid) if !track.wanted && open.contains(&mid) => changes.set_direction(mid, Direction::Inactive),
+                Some(mid) if !track.wanted && open.contains(&mid) => {
+                    changes.set_direction(mid, Direction::Inactive)
+                }
                 _ => {}
             }
         }

@@ -21,7 +21,7 @@ use crate::outbox::{Next, Outlet, outbox};
 const ROOM: RoomKey = RoomKey(1);
 const INVITE: InviteId = InviteId(2);
 /// The point of RFC 6979 §A.2.5.
-const KEY: &str = "BGD-1LolWp0xyWHrdMY1bWjASbiSO2H6bOZpYi5g8p-2eQP-EAi4vJmkGunpViii8vLRrxgtfp97xIIhROLSwpk";
+const KEY: &str = "BGD-1LolWp0xyWHrdMY1bWjASbiSO2H6bOZpYi5g8p-2eQP-EAi4vJmkGunpVii8ZPLxsgwtfp9Rd6PClNRGIpk";
 
 #[tokio::test]
 async fn an_offer_with_another_label_makes_media_anew() {

@@ -1,0 +1,3 @@
+//! One client a protocol.
+
+pub mod rooms;
