@@ -53,7 +53,7 @@ export function AuditTable(props: { limit: number; about: string[] | null; onSig
                 <span>
                   <strong>{record.action}</strong> <Shortened text={record.subject} />
                 </span>
-                {record.detail && <span class="cell-detail">{record.detail}</span>}
+                {record.detail && <span class="cell-detail">{shortened(record.detail)}</span>}
               </td>
               <td data-label="Outcome">
                 {record.outcome}
@@ -72,9 +72,14 @@ export function AuditTable(props: { limit: number; about: string[] | null; onSig
 function Shortened({ text }: { text: string }) {
   return (
     <span class="cell-id" title={text}>
-      {text.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/g, "$1…")}
+      {shortened(text)}
     </span>
   );
+}
+
+function shortened(text: string): string {
+  // A word joiner keeps the dots on the line of their id.
+  return text.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/g, "$1\u2060…");
 }
 
 function names(record: AuditRecord, about: string[]): boolean {
