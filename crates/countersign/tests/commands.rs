@@ -127,7 +127,7 @@ fn an_operator_makes_shows_and_ends_a_room() {
     manage(here);
     let (code, rest, log) = serving.stop();
     assert_eq!((code, rest.as_str()), (Some(0), ""), "{log}");
-    for secret in ["csa_", "csi_", "csl_", "css_", "csc_", "127.0.0.1:5"] {
+    for secret in ["csa_", "csi_", "csl_", "css_", "csc_"] {
         assert!(!log.contains(secret), "{secret} in the log:\n{log}");
     }
     private(&here.join("data"));
