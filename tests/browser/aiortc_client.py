@@ -13,7 +13,9 @@ import fractions
 import hashlib
 import json
 import math
+import re
 import sys
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -35,6 +37,11 @@ DOMAIN = b"countersign rooms v1 authenticate\0"
 SAMPLE_RATE = 48_000
 SAMPLES = 960
 PING_S = 5
+
+
+def with_one_fingerprint(sdp: str) -> str:
+    """aiortc names its certificate by three hashes; the server takes the bound SHA-256 and no other."""
+    return re.sub(r"a=fingerprint:sha-(384|512) \S+\r\n", "", sdp)
 
 
 def base64url(data: bytes) -> str:
@@ -171,7 +178,7 @@ class Client:
                 "type": "offer",
                 "media": self.label,
                 "id": self.in_flight,
-                "sdp": self.connection.localDescription.sdp,
+                "sdp": with_one_fingerprint(self.connection.localDescription.sdp),
                 "tracks": {voice.mid: "voice", camera.mid: "camera"},
             }
         )
@@ -179,7 +186,7 @@ class Client:
     async def answer(self, socket, offer: dict):
         await self.connection.setRemoteDescription(RTCSessionDescription(offer["sdp"], "offer"))
         await self.connection.setLocalDescription(await self.connection.createAnswer())
-        sdp = self.connection.localDescription.sdp
+        sdp = with_one_fingerprint(self.connection.localDescription.sdp)
         await socket.send_json({"type": "answer", "media": self.label, "id": offer["id"], "sdp": sdp})
         self.tracks = offer["tracks"]
         for transceiver in self.connection.getTransceivers():
@@ -217,7 +224,13 @@ class Client:
 async def main():
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.run_in_executor(None, lambda: (sys.stdin.read(), loop.call_soon_threadsafe(ended.set)))
+
+    def listen():
+        sys.stdin.read()
+        loop.call_soon_threadsafe(ended.set)
+
+    # A daemon: a client that fails does not wait for its standard input.
+    threading.Thread(target=listen, daemon=True).start()
     await Client(sys.argv[1], sys.argv[2]).run(ended)
 
 

@@ -126,6 +126,47 @@ fn offers_that_cross_are_both_answered_in_the_end() {
 }
 
 #[test]
+fn sharing_again_and_again_harms_no_other_track() {
+    let mut stage = stage_of(2, 20, Weather::FAIR);
+    stage.run(seconds(2));
+    for round in 0..3 {
+        let before = (stage.heard(1, 0, Voice).packets, stage.heard(1, 0, Camera).packets);
+        stage.offer(0, &[Screen]);
+        stage.run(seconds(2));
+        assert!(stage.heard(1, 0, Screen).packets > 100, "round {round}");
+        assert!(stage.heard(1, 0, Voice).packets > before.0 + 90, "round {round}");
+        assert!(stage.heard(1, 0, Camera).packets > before.1 + 150, "round {round}");
+        stage.withdraw(0, Screen);
+        stage.run(seconds(1));
+        assert!(stage.clients[1].sending.iter().all(|sending| sending.source != Screen), "round {round}");
+    }
+}
+
+#[test]
+fn a_track_withdrawn_while_another_offer_waits_is_closed_all_the_same() {
+    let mut stage = stage_of(2, 21, Weather::FAIR);
+    stage.run(seconds(1));
+    stage.offer(0, &[Screen]);
+    stage.run(seconds(1));
+    // The third one's tracks are on offer to the viewer when the screen goes.
+    stage.join(&BOTH);
+    stage.withdraw(0, Screen);
+    stage.run(seconds(2));
+    let sending: Vec<_> =
+        stage.clients[1].sending.iter().map(|sending| (sending.publisher.0, sending.source)).collect();
+    assert_eq!(sending, [(1, Voice), (1, Camera), (3, Voice), (3, Camera)]);
+    let last = stage
+        .events_of(1)
+        .into_iter()
+        .rev()
+        .find_map(|kind| if let EventKind::Offer { sdp, .. } = kind { Some(sdp) } else { None });
+    assert!(
+        last.is_some_and(|sdp| sdp.contains("a=inactive")),
+        "the viewer is told that nothing comes on that m-line"
+    );
+}
+
+#[test]
 fn a_muted_source_is_silent_and_comes_back_without_a_gap() {
     let mut stage = stage_of(2, 7, Weather::FAIR);
     stage.run(seconds(2));

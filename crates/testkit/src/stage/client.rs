@@ -156,6 +156,22 @@ impl Client {
             changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
         }
         let (offer, pending) = changes.apply().expect("something to offer");
+        self.say_offer(&offer, pending)
+    }
+
+    /// Stops publishing a source; its m-line stays.
+    pub fn withdraw(&mut self, source: Source) -> Say {
+        let mut changes = self.rtc.sdp_api();
+        let (gone, kept) =
+            std::mem::take(&mut self.tracks).into_iter().partition(|track| track.source == source);
+        self.tracks = kept;
+        let gone: Vec<Track> = gone;
+        gone.iter().for_each(|track| changes.set_direction(track.mid, Direction::Inactive));
+        let (offer, pending) = changes.apply().expect("something to offer");
+        self.say_offer(&offer, pending)
+    }
+
+    fn say_offer(&mut self, offer: &SdpOffer, pending: SdpPendingOffer) -> Say {
         let id = self.next_offer;
         self.next_offer += 1;
         self.pending = Some((id, pending));
@@ -319,7 +335,7 @@ impl Track {
 fn picture_payload(first: bool, key: bool, picture: u16) -> Vec<u8> {
     let [high, low] = picture.to_be_bytes();
     let mut payload = vec![0x80 | if first { 0x10 } else { 0 }, 0x80, 0x80 | high, low, u8::from(!key)];
-    payload.resize(1_100, 0x55);
+    payload.resize(1_200, 0x55);
     payload
 }
 

@@ -156,6 +156,12 @@ impl Stage {
         self.say_for(index, said);
     }
 
+    /// The client stops publishing a source.
+    pub fn withdraw(&mut self, index: usize, source: Source) {
+        let said = self.clients[index].withdraw(source);
+        self.say_for(index, said);
+    }
+
     /// Puts a command on its way to the server.
     pub fn say(&mut self, command: Command) {
         self.to_server.push_back((self.now + SIGNAL_DELAY, command));
