@@ -98,7 +98,7 @@ impl<T> Outlet<T> {
     pub async fn slow(&self) {
         let mut closed = self.closed.clone();
         if closed.wait_for(|closed| *closed == Some(PuntReason::Slow)).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
