@@ -61,6 +61,9 @@ pub fn prepare(folder: &Path) -> Result<(), FolderError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return create_with_parents(&folder),
         Err(source) => return Err(FolderError::Io { path: folder, source }),
     }
+    if !fs::metadata(&folder).map_err(at(&folder))?.is_dir() {
+        return Err(FolderError::Io { path: folder, source: ErrorKind::NotADirectory.into() });
+    }
     let exposed = find_exposed(&folder)?;
     let mending = exposed.mending();
     if mending.is_empty() { Ok(()) } else { Err(FolderError::Exposed { folder, mending }) }
@@ -167,7 +170,8 @@ fn read_admin_token(file: &Path) -> Result<Option<Secret>, FolderError> {
         ErrorKind::InvalidData => malformed(),
         _ => FolderError::Io { path: file.to_owned(), source: error },
     })?;
-    let token = Secret::new(text.trim_ascii_end());
+    text.truncate(text.trim_ascii_end().len());
+    let token = Secret::new(text);
     hash(TokenKind::Admin, &token).map_err(|_| malformed())?;
     Ok(Some(token))
 }
@@ -175,23 +179,20 @@ fn read_admin_token(file: &Path) -> Result<Option<Secret>, FolderError> {
 /// Writes the token beside its place and links it there, so that a crash in between leaves no half file, and a file that is there is
 /// not replaced.
 fn write_whole(file: &Path, token: &Secret) -> io::Result<()> {
-    let draft = file.with_extension(format!("{}.draft", std::process::id()));
-    remove_if_present(&draft)?;
-    let mut written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    written.write_all(token.expose().as_bytes())?;
-    written.write_all(b"\n")?;
-    written.sync_all()?;
-    let linked = fs::hard_link(&draft, file);
-    remove_if_present(&draft)?;
-    linked?;
+    // Two first starts at once draw different tokens, hence write different drafts.
+    let name = hash(TokenKind::Admin, token).map_err(io::Error::other)?.to_hex();
+    let draft = file.with_extension(format!("{name}.draft"));
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let placed = fill(opened, token).and_then(|()| fs::hard_link(&draft, file));
+    fs::remove_file(&draft)?;
+    placed?;
     sync_parent(file)
 }
 
-fn remove_if_present(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+fn fill(mut file: File, token: &Secret) -> io::Result<()> {
+    file.write_all(token.expose().as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
 }
 
 /// Flushes the folder that a path stands in, so that its name is there after a power cut.

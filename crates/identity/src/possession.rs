@@ -72,3 +72,90 @@ pub(crate) const NOBODY: PublicKey = PublicKey([
     0x03, 0xfe, 0x10, 0x08, 0xb8, 0xbc, 0x99, 0xa4, 0x1a, 0xe9, 0xe9, 0x56, 0x28, 0xbc, 0x64, 0xf2, 0xf1,
     0xb2, 0x0c, 0x2d, 0x7e, 0x9f, 0x51, 0x77, 0xa3, 0xc2, 0x94, 0xd4, 0x46, 0x22, 0x99,
 ]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Made with python-cryptography (OpenSSL): private key SHA-256("countersign test vector"), token css_ over the bytes 0..32,
+    // nonce the bytes 100..132, signature as r ‖ s.
+    const KEY: &str =
+        "BCznr37kovIyUqk6UwXJb6JW44BWTFccW2KfWD9H-_zTmkJZ8uvsgZJjgv2cKRf943kv1yE2LOnqddjXU9h3PGw";
+    const TOKEN: &str = "css_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    const SIGNATURE: &str =
+        "Is3dmAYMBy92i21Y_6sncLBRc7yzlMW4aPYqfdec55C921ofQePmjrlYMzFuwBtqdd8cmOBPaOTqTgpAPdSihQ";
+
+    fn nonce() -> [u8; 32] {
+        std::array::from_fn(|index| 100 + u8::try_from(index).unwrap())
+    }
+
+    fn signature() -> Vec<u8> {
+        URL_SAFE_NO_PAD.decode(SIGNATURE).unwrap()
+    }
+
+    #[test]
+    fn the_signature_of_another_implementation_is_accepted() {
+        let key = PublicKey::parse(KEY).unwrap();
+        assert_eq!(verify_first_message(&key, &nonce(), &Secret::new(TOKEN), &signature()), Ok(()));
+    }
+
+    #[test]
+    fn a_signature_over_anything_else_is_refused() {
+        let key = PublicKey::parse(KEY).unwrap();
+        let token = Secret::new(TOKEN);
+        let mut other_nonce = nonce();
+        other_nonce[31] ^= 1;
+        let other_token = Secret::new(TOKEN.replace("AAEC", "AAED"));
+        let flipped = |index: usize| {
+            let mut bytes = signature();
+            bytes[index] ^= 1;
+            bytes
+        };
+        let rows = [
+            ("another key", &NOBODY, nonce(), &token, signature()),
+            ("another nonce", &key, other_nonce, &token, signature()),
+            ("another token", &key, nonce(), &other_token, signature()),
+            ("another r", &key, nonce(), &token, flipped(0)),
+            ("another s", &key, nonce(), &token, flipped(63)),
+            ("no signature", &key, nonce(), &token, Vec::new()),
+            ("all zeros", &key, nonce(), &token, vec![0; 64]),
+            ("a byte less", &key, nonce(), &token, signature()[..63].to_vec()),
+            ("a byte more", &key, nonce(), &token, [signature(), vec![0]].concat()),
+        ];
+        for (what, key, nonce, token, signature) in rows {
+            let answer = verify_first_message(key, &nonce, token, &signature);
+            assert_eq!(answer, Err(Denied::BadProof), "{what}");
+        }
+    }
+
+    #[test]
+    fn only_the_text_of_a_point_on_the_curve_is_a_key() {
+        assert_eq!(PublicKey::parse(KEY).map(|key| key.to_string()).as_deref(), Ok(KEY));
+        assert_eq!(PublicKey::parse(&NOBODY.to_string()), Ok(NOBODY));
+        let point = URL_SAFE_NO_PAD.decode(KEY).unwrap();
+        let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let with = |index: usize, byte: u8| {
+            let mut bytes = point.clone();
+            bytes[index] = byte;
+            encoded(&bytes)
+        };
+        let rows = [
+            String::new(),
+            format!("{KEY}="),
+            format!("{KEY}A"),
+            KEY.replace('-', "+"),
+            encoded(&[0]),
+            encoded(&[0; 65]),
+            encoded(&[[4].as_slice(), &[0; 64]].concat()),
+            encoded(&[[4].as_slice(), &[0xff; 64]].concat()),
+            with(0, 2),
+            with(0, 6),
+            with(64, point[64] ^ 1),
+            encoded(&[[2].as_slice(), &point[1..33]].concat()),
+            "A".repeat(10_000),
+        ];
+        for row in rows {
+            assert_eq!(PublicKey::parse(&row), Err(EXPECTED), "{row:?}");
+        }
+    }
+}

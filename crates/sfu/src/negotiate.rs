@@ -93,6 +93,10 @@ impl Participant {
         if !self.negotiation.started || self.negotiation.pending.is_some() {
             return None;
         }
+        let agreed_to_send =
+            |mid: &Mid| self.rtc.media(*mid).is_some_and(|media| media.direction().is_sending());
+        let open: Vec<Mid> =
+            self.outgoing.iter().filter_map(|track| track.mid).filter(agreed_to_send).collect();
         let mut changes = self.rtc.sdp_api();
         for track in &mut self.outgoing {
             match track.mid {
@@ -103,7 +107,10 @@ impl Participant {
                         Some(changes.add_media(kind, Direction::SendOnly, Some(stream), Some(name), None));
                 }
                 Some(mid) if track.wanted && !track.active => changes.set_direction(mid, Direction::SendOnly),
-                Some(mid) if !track.wanted && track.active => changes.set_direction(mid, Direction::Inactive),
+                // Not `active`: a track may have become unwanted while another offer waited for its answer.
+                Some(mid) if !track.wanted && open.contains(&mid) => {
+                    changes.set_direction(mid, Direction::Inactive)
+                }
                 _ => {}
             }
         }

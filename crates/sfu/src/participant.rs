@@ -151,7 +151,10 @@ impl Participant {
         if track.retired == Some(ssrc) {
             return None;
         }
-        track.retired = track.ssrc.replace(ssrc);
+        // A known stream is looked up again after every offer, and is not its own successor.
+        if track.ssrc != Some(ssrc) {
+            track.retired = track.ssrc.replace(ssrc);
+        }
         self.origins.retain(|(_, had)| *had != index);
         self.origins.push((ssrc, index));
         Some(index)

@@ -350,3 +350,54 @@ fn reason_of(participant: &Participant, error: &RtcError) -> LeaveReason {
         _ => LeaveReason::TransportLost,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Codec, Profile, Source};
+
+    #[test]
+    fn a_panic_in_one_participants_step_removes_that_participant_only() {
+        let now = Instant::now();
+        let mut shard = Shard::new(config(), [0; 32]).unwrap();
+        let (ana, ben) = (ParticipantId(1), ParticipantId(2));
+        for participant in [ana, ben] {
+            shard.handle_command(
+                now,
+                Command::Join { room: RoomId(1), participant, incarnation: 7, profile: profile() },
+            );
+        }
+        let seat = shard.by_id[&ana];
+        shard.seats[seat].panic_next = true;
+        shard.handle_command(now, Command::Repeat { participant: ana });
+        shard.step(now, seat, |participant| participant.rtc.handle_input(Input::Timeout(now)));
+
+        let events: Vec<Event> = std::iter::from_fn(|| shard.poll_output())
+            .filter_map(|output| if let Output::Event(event) = output { Some(event) } else { None })
+            .collect();
+        let left = Event { participant: ana, incarnation: 7, kind: EventKind::Left(LeaveReason::Failed) };
+        assert_eq!(events, [left]);
+        let stats = shard.stats();
+        assert_eq!((stats.panics > 0, stats.participants, stats.rooms), (true, 1, 1));
+        assert!(shard.by_id.contains_key(&ben));
+    }
+
+    fn config() -> ShardConfig {
+        let certificate = str0m_aws_lc_rs::default_provider().dtls_provider.generate_certificate().unwrap();
+        ShardConfig {
+            index: ShardIndex(0),
+            candidates: vec![SocketAddr::from(([192, 0, 2, 1], 8443))],
+            certificate: Certificate {
+                certificate: certificate.certificate,
+                private_key: certificate.private_key,
+            },
+            max_participants: 2,
+            max_in_room: 2,
+        }
+    }
+
+    fn profile() -> Profile {
+        let may_send = [Source::Voice].into_iter().collect();
+        Profile { fingerprint: None, may_send, codecs: vec![Codec::Opus], stream: "s".into() }
+    }
+}

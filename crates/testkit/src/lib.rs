@@ -11,4 +11,6 @@
     reason = "test code: a broken assumption should fail the test, loudly"
 )]
 
+pub mod clients;
+pub mod server;
 pub mod stage;

@@ -1,6 +1,6 @@
 //! The truth that outlives a process: one set of SQL through sqlx, over SQLite.
 //!
-//! Every change is one transaction that [`Store::write`] begins, and holds its own audit row. Reads go over connections of their
+//! Every change is one transaction that `Store::write` begins, and holds its own audit row. Reads go over connections of their
 //! own and wait for no writer.
 
 mod audit;
@@ -96,5 +96,88 @@ impl From<sqlx::Error> for StoreError {
             return Self::Corrupt(database.to_string());
         }
         Self::Unavailable(database.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use identity::{RoomKey, UnixMillis};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_unavailable_until_there_is_room_again() {
+        let (store, _folder) = opened().await;
+        set(&store, "PRAGMA max_page_count = 1").await;
+        let mut written = 0;
+        let refused = loop {
+            match make_room(&store, written).await {
+                Ok(()) => written += 1,
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!(refused, StoreError::Unavailable("(code: 13) database or disk is full".into()));
+        assert_eq!(store.rooms().await.map(|rooms| rooms.len()), Ok(usize::try_from(written).unwrap()));
+        set(&store, "PRAGMA max_page_count = 1000000").await;
+        assert_eq!(make_room(&store, written).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_another_process_has_locked_is_unavailable_until_it_lets_go() {
+        let (store, folder) = opened().await;
+        set(&store, "PRAGMA busy_timeout = 20").await;
+        let other = Store::open(&folder.path().join("countersign.db")).await.unwrap();
+        let held = other.write().await.unwrap();
+        assert!(matches!(make_room(&store, 1).await, Err(StoreError::Unavailable(_))));
+        assert_eq!(store.rooms().await, Ok(vec![]));
+        drop(held);
+        other.close().await;
+        assert_eq!(make_room(&store, 1).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn every_connection_is_as_the_store_wants_it() {
+        let (store, _folder) = opened().await;
+        for pool in [&store.writer, &store.readers] {
+            let read = async |pragma: &'static str| -> i64 {
+                sqlx::query_scalar(pragma).fetch_one(pool).await.unwrap()
+            };
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
+            assert_eq!(mode, "wal");
+            assert_eq!(read("PRAGMA synchronous").await, 2);
+            assert_eq!(read("PRAGMA foreign_keys").await, 1);
+            assert_eq!(read("PRAGMA busy_timeout").await, 5_000);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_writes_nothing() {
+        let (store, _folder) = opened().await;
+        let refused = sqlx::query("DELETE FROM rooms").execute(&store.readers).await;
+        assert!(refused.unwrap_err().to_string().contains("readonly"));
+    }
+
+    async fn opened() -> (Store, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (Store::open(&folder.path().join("countersign.db")).await.unwrap(), folder)
+    }
+
+    async fn set(store: &Store, pragma: &'static str) {
+        sqlx::query(pragma).execute(&store.writer).await.unwrap();
+    }
+
+    async fn make_room(store: &Store, number: u128) -> Result<(), StoreError> {
+        let room = NewRoom { id: RoomKey(number), name: "x".repeat(1_000), created_at: UnixMillis(1) };
+        let entry = AuditEntry {
+            at: UnixMillis(1),
+            actor: String::new(),
+            action: String::new(),
+            subject: String::new(),
+            outcome: Outcome::Accepted,
+            address: String::new(),
+            count: 1,
+            detail: String::new(),
+        };
+        store.create_room(&room, &entry).await
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyConnection, AnyPool, Executor};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 
 use super::StoreError;
 use crate::folder;
@@ -34,10 +34,18 @@ pub(super) async fn open(file: &Path) -> Result<(AnyPool, AnyPool), StoreError> 
     folder::create_private_file(&file).map_err(|error| unavailable(&error))?;
     let url = sqlite_url(&file)?;
 
-    let writer = pool(WRITERS, PRAGMAS).connect(&url).await?;
-    MIGRATIONS.run(&writer).await.map_err(migration_error)?;
+    update_tables(&url).await?;
+    let writer = pool(WRITERS, "").connect(&url).await?;
     let readers = pool(READERS, "PRAGMA query_only = ON;").connect(&url).await?;
     Ok((writer, readers))
+}
+
+/// Over a connection of its own, since a pool would repeat a connect that fails until its patience is gone, and hide why.
+async fn update_tables(url: &str) -> Result<(), StoreError> {
+    let mut connection = AnyConnection::connect(url).await?;
+    prepare(&mut connection, "").await?;
+    MIGRATIONS.run(&mut connection).await.map_err(migration_error)?;
+    Ok(connection.close().await?)
 }
 
 fn pool(connections: u32, pragmas: &'static str) -> AnyPoolOptions {
@@ -47,12 +55,19 @@ fn pool(connections: u32, pragmas: &'static str) -> AnyPoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .after_connect(move |connection, _| Box::pin(prepare(connection, pragmas)))
+        .before_acquire(|connection, _| Box::pin(is_usable(connection)))
 }
 
 async fn prepare(connection: &mut AnyConnection, pragmas: &'static str) -> Result<(), sqlx::Error> {
     connection.execute(sqlx::raw_sql(PRAGMAS)).await?;
     connection.execute(sqlx::raw_sql(pragmas)).await?;
     Ok(())
+}
+
+/// On a full disk or a failed write SQLite undoes the transaction by itself; sqlx's own ROLLBACK then fails, and it takes the connection
+/// for being inside a transaction for ever. Such a connection is closed, and another one opened.
+async fn is_usable(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    Ok(!connection.is_in_transaction())
 }
 
 /// Returns the URL of a database file; all but letters, digits, `/`, `.`, `-` and `_` is percent-encoded.

@@ -46,16 +46,20 @@ pub enum Told {
     /// From the media engine, by way of the calls.
     Media(MediaNews),
     /// Something that the connection said was refused.
-    Refused {
-        /// Why.
-        refusal: Refusal,
-        /// The kind of message, when it was one of ours.
-        about: Option<&'static str>,
-        /// What was wrong, for the developer of a client.
-        said: String,
-    },
+    Refused(Complaint),
     /// It asked whether we are there.
     Pong,
+}
+
+/// What was wrong with something that a connection said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// Why it was refused.
+    pub refusal: Refusal,
+    /// The kind of message, when it was one of ours.
+    pub about: Option<&'static str>,
+    /// What was wrong, for the developer of a client.
+    pub said: String,
 }
 
 impl From<StoreError> for Refusal {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sfu::{ParticipantId, Sending, Source};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
-use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -156,6 +156,22 @@ impl Client {
             changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
         }
         let (offer, pending) = changes.apply().expect("something to offer");
+        self.say_offer(&offer, pending)
+    }
+
+    /// Stops publishing a source; its m-line stays.
+    pub fn withdraw(&mut self, source: Source) -> Say {
+        let mut changes = self.rtc.sdp_api();
+        let (gone, kept) =
+            std::mem::take(&mut self.tracks).into_iter().partition(|track| track.source == source);
+        self.tracks = kept;
+        let gone: Vec<Track> = gone;
+        gone.iter().for_each(|track| changes.set_direction(track.mid, Direction::Inactive));
+        let (offer, pending) = changes.apply().expect("something to offer");
+        self.say_offer(&offer, pending)
+    }
+
+    fn say_offer(&mut self, offer: &SdpOffer, pending: SdpPendingOffer) -> Say {
         let id = self.next_offer;
         self.next_offer += 1;
         self.pending = Some((id, pending));
@@ -227,7 +243,10 @@ impl Client {
     pub fn next(&self) -> Instant {
         let media =
             self.tracks.iter().filter(|track| self.pt_of.contains_key(&track.mid)).map(|track| track.next_at);
-        media.filter(|_| self.connected).min().map_or(self.deadline, |at| at.min(self.deadline))
+        media
+            .filter(|_| self.connected && !self.closed)
+            .min()
+            .map_or(self.deadline, |at| at.min(self.deadline))
     }
 
     /// Whether a track has something to send at `now`; writes the next packet of it. One packet a call, to be drained after each.
@@ -248,6 +267,18 @@ impl Client {
         false
     }
 
+    /// Asks for a key frame of everything it sees.
+    pub fn request_keyframes(&mut self, now: Instant) {
+        let mids: Vec<Mid> = self.heard.keys().map(|mid| Mid::from(mid.as_str())).collect();
+        for mid in mids {
+            if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+            }
+        }
+        self.rtc.handle_input(Input::Timeout(now)).unwrap();
+        self.deadline = now;
+    }
+
     fn hear(&mut self, packet: &RtpPacket) {
         let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid().to_string());
         let heard = self.heard.entry(mid.unwrap_or_default()).or_default();
@@ -259,6 +290,11 @@ impl Client {
         heard.packets += 1;
         heard.key_frames += u64::from(vp8.is_some() && begins);
         heard.numbers.insert(*packet.seq_no);
+        // As a decoder does that has nothing to begin with.
+        let blind = vp8.is_some() && heard.key_frames == 0;
+        if blind && let Some(stream) = self.rtc.direct_api().stream_rx(&packet.header.ssrc) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
         if let Some(picture) = vp8.and_then(|vp8| vp8.picture_id())
             && !heard.pictures.contains(&picture)
         {
@@ -299,7 +335,7 @@ impl Track {
 fn picture_payload(first: bool, key: bool, picture: u16) -> Vec<u8> {
     let [high, low] = picture.to_be_bytes();
     let mut payload = vec![0x80 | if first { 0x10 } else { 0 }, 0x80, 0x80 | high, low, u8::from(!key)];
-    payload.resize(1_100, 0x55);
+    payload.resize(1_200, 0x55);
     payload
 }
 

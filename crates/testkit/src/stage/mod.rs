@@ -44,6 +44,7 @@ pub struct Stage {
     to_server: VecDeque<(Instant, Command)>,
     to_client: VecDeque<(Instant, Event)>,
     incarnations: u32,
+    forge: Option<(SocketAddr, SocketAddr, usize)>,
 }
 
 impl Stage {
@@ -72,15 +73,22 @@ impl Stage {
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
             incarnations: 0,
+            forge: None,
         }
     }
 
     /// A new client that publishes `sources`; returns its index.
     pub fn join(&mut self, sources: &[Source]) -> usize {
+        let index = self.prepare();
+        self.enter(index, sources);
+        index
+    }
+
+    /// A client that has not yet joined; returns its index.
+    pub fn prepare(&mut self) -> usize {
         let index = self.clients.len();
         let client = self.make_client(index);
         self.clients.push(client);
-        self.enter(index, sources);
         index
     }
 
@@ -88,6 +96,37 @@ impl Stage {
     pub fn rejoin(&mut self, index: usize, sources: &[Source]) {
         self.clients[index] = self.make_client(index);
         self.enter(index, sources);
+    }
+
+    /// A client in nobody's place, to make descriptions with.
+    #[must_use]
+    pub fn spare_client(&self, index: usize) -> Client {
+        let client = &self.clients[index];
+        Client::new(client.id, client.address, &self.crypto, self.now)
+    }
+
+    /// As a join, but bound to another certificate, and with an altered offer.
+    pub fn enter_with(
+        &mut self,
+        index: usize,
+        sources: &[Source],
+        bound: [u8; 32],
+        alter: impl Fn(&str) -> String,
+    ) {
+        let profile = profile(&self.clients[index], bound);
+        let (participant, incarnation) = (self.clients[index].id, self.incarnations);
+        self.say(Command::Join { room: ROOM, participant, incarnation, profile });
+        let now = self.now;
+        if let Say::Offer { id, sdp, sources } = self.clients[index].offer(now, sources) {
+            self.say(Command::Offer { participant, id, sdp: alter(&sdp), sources });
+        }
+    }
+
+    /// For a while, all that comes from one address to the server comes once more under another. Returns how many datagrams did.
+    pub fn copy_datagrams(&mut self, from: SocketAddr, under: SocketAddr, time: Duration) -> usize {
+        self.forge = Some((from, under, 0));
+        self.run(time);
+        self.forge.take().map_or(0, |(.., count)| count)
     }
 
     fn make_client(&mut self, index: usize) -> Client {
@@ -117,6 +156,12 @@ impl Stage {
         self.say_for(index, said);
     }
 
+    /// The client stops publishing a source.
+    pub fn withdraw(&mut self, index: usize, source: Source) {
+        let said = self.clients[index].withdraw(source);
+        self.say_for(index, said);
+    }
+
     /// Puts a command on its way to the server.
     pub fn say(&mut self, command: Command) {
         self.to_server.push_back((self.now + SIGNAL_DELAY, command));
@@ -128,6 +173,29 @@ impl Stage {
             Say::Offer { id, sdp, sources } => Command::Offer { participant, id, sdp, sources },
             Say::Answer { id, sdp } => Command::Answer { participant, id, sdp },
         });
+    }
+
+    /// The client at `index` leaves.
+    pub fn leave(&mut self, index: usize) {
+        let participant = self.clients[index].id;
+        self.say(Command::Leave { participant });
+    }
+
+    /// Puts a command for the client at `index` on its way.
+    pub fn say_as(&mut self, index: usize, command: impl FnOnce(ParticipantId) -> Command) {
+        let participant = self.clients[index].id;
+        self.say(command(participant));
+    }
+
+    /// Kinds of the events about the client at `index`.
+    #[must_use]
+    pub fn events_of(&self, index: usize) -> Vec<EventKind> {
+        let participant = self.clients[index].id;
+        self.events
+            .iter()
+            .filter(|(_, event)| event.participant == participant)
+            .map(|(_, event)| event.kind.clone())
+            .collect()
     }
 
     /// Lets time pass.
@@ -183,6 +251,14 @@ impl Stage {
         while let Some(datagram) = self.net.arrived(now) {
             if datagram.destination == SERVER {
                 let contents = &datagram.contents;
+                if let Some((from, under, count)) =
+                    self.forge.as_mut().filter(|(from, ..)| *from == datagram.source)
+                {
+                    *count += 1;
+                    let _ = from;
+                    self.shard
+                        .handle_datagram(now, Datagram { source: *under, destination: SERVER, contents });
+                }
                 self.shard.handle_datagram(
                     now,
                     Datagram { source: datagram.source, destination: SERVER, contents },

@@ -71,7 +71,7 @@ async fn show(
         name: view.room.name,
         created_at: view.room.created_at.0,
         participants: view.present.iter().map(member).collect(),
-        invites: view.invites.into_iter().map(shown_invite).collect(),
+        invites: view.invites.iter().map(shown_invite).collect(),
     }))
 }
 
@@ -164,7 +164,7 @@ fn id<T: FromStr>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| Problem::NOT_FOUND)
 }
 
-fn shown_invite(invite: InviteRecord) -> InviteShown {
+fn shown_invite(invite: &InviteRecord) -> InviteShown {
     InviteShown {
         invite_id: Id(invite.id.0),
         uses: invite.uses,

@@ -10,7 +10,7 @@ use wire::rooms::{
 };
 
 use crate::faces::shown::{member, read_source, rights, source};
-use crate::services::{Described, MediaNews, Offer, Refusal, Told, Welcome};
+use crate::services::{Complaint, Described, MediaNews, Offer, Refusal, Told, Welcome};
 
 /// What a stranger shows to be believed.
 #[derive(Debug)]
@@ -43,13 +43,13 @@ pub(super) fn first_message(frame: &[u8]) -> Option<FirstMessage> {
 }
 
 /// Reads a later message, and its type; or returns what to answer.
-pub(super) fn intent(frame: &[u8]) -> Result<(Intent, &'static str), Told> {
-    let message = ClientMessage::decode(frame, MAX_MESSAGE).map_err(malformed)?;
+pub(super) fn intent(frame: &[u8]) -> Result<(Intent, &'static str), Complaint> {
+    let message = ClientMessage::decode(frame, MAX_MESSAGE).map_err(|bad| malformed(&bad))?;
     let kind = message.kind();
     let intent = match message {
         ClientMessage::Authenticate { .. } => {
             let (about, said) = (Some(kind), "authenticated already".to_owned());
-            return Err(Told::Refused { refusal: Refusal::Conflict, about, said });
+            return Err(Complaint { refusal: Refusal::Conflict, about, said });
         }
         ClientMessage::Offer { media, id, sdp, tracks } => Intent::Offer(Offer {
             label: media.as_str().to_owned(),
@@ -89,7 +89,9 @@ impl Speech {
                 std::iter::once(welcome(*told)).chain(self.held.take()).collect()
             }
             Told::Media(news) => media(news).into_iter().collect(),
-            Told::Refused { refusal, about, said } => vec![error(code(&refusal), said, about)],
+            Told::Refused(complaint) => {
+                vec![error(code(&complaint.refusal), complaint.said, complaint.about)]
+            }
             Told::Pong => vec![ServerMessage::Pong],
             Told::Event(Event::Presence { present, .. }) => {
                 let roster = ServerMessage::Roster { participants: present.iter().map(member).collect() };
@@ -127,12 +129,13 @@ pub(super) fn goodbye(reason: PuntReason) -> ServerMessage {
 }
 
 /// Returns what to tell about an intent that was refused.
-pub(super) fn refused_intent(refusal: Refusal, about: &'static str) -> Told {
+pub(super) fn refused_intent(refusal: Refusal, about: &'static str) -> Complaint {
     let said = refused(&refusal).to_owned();
-    Told::Refused { refusal, about: Some(about), said }
+    Complaint { refusal, about: Some(about), said }
 }
 
-fn malformed(bad: BadMessage) -> Told {
+fn malformed(bad: &BadMessage) -> Complaint {
+    let said = bad.error.to_string();
     let refusal = match bad.error {
         DecodeError::TooLarge { .. } => Refusal::TooLarge,
         DecodeError::NotJson
@@ -143,7 +146,7 @@ fn malformed(bad: BadMessage) -> Told {
         | DecodeError::Missing(_)
         | DecodeError::Wrong { .. } => Refusal::Malformed("not a message of this face"),
     };
-    Told::Refused { refusal, about: bad.about, said: bad.error.to_string() }
+    Complaint { refusal, about: bad.about, said }
 }
 
 fn welcome(told: Welcome) -> ServerMessage {

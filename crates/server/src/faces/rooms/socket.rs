@@ -17,7 +17,7 @@ use crate::http::limits::{Action, Key};
 use crate::http::peer::Peer;
 use crate::http::pump::{self, Heard, Hearing, Speaking};
 use crate::outbox::{Outbox, outbox};
-use crate::services::{Admitted, Refusal, Seat, Told};
+use crate::services::{Admitted, Complaint, Refusal, Seat, Told};
 
 /// How long a stranger may wait with the first message.
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
@@ -153,12 +153,7 @@ impl Participant<'_> {
             match heard {
                 Heard::Text(text) => self.hear(&text).await,
                 Heard::Binary => {
-                    let refusal = Refusal::Malformed("not a text message");
-                    self.outbox.say(Told::Refused {
-                        refusal,
-                        about: None,
-                        said: "not a text message".to_owned(),
-                    });
+                    self.refuse(Refusal::Malformed("not a text message"), "not a text message");
                 }
                 Heard::Gone => {
                     self.outbox.close(PuntReason::Left);
@@ -170,18 +165,22 @@ impl Participant<'_> {
 
     async fn hear(&self, text: &Utf8Bytes) {
         if let Err(refusal) = self.app.limits.check(Action::Message, Key::Identity(self.seat.session.0)) {
-            let said = "more than 40 messages a second".to_owned();
-            self.outbox.say(Told::Refused { refusal, about: None, said });
+            self.refuse(refusal, "more than 40 messages a second");
             return;
         }
         match connection::intent(text.as_bytes()) {
             Ok((intent, kind)) => {
                 if let Err(refusal) = self.perform(intent).await {
-                    self.outbox.say(connection::refused_intent(refusal, kind));
+                    let complaint = connection::refused_intent(refusal, kind);
+                    self.outbox.say(Told::Refused(complaint));
                 }
             }
-            Err(told) => self.outbox.say(told),
+            Err(complaint) => self.outbox.say(Told::Refused(complaint)),
         }
+    }
+
+    fn refuse(&self, refusal: Refusal, said: &str) {
+        self.outbox.say(Told::Refused(Complaint { refusal, about: None, said: said.to_owned() }));
     }
 
     async fn perform(&self, intent: Intent) -> Result<(), Refusal> {

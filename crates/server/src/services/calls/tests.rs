@@ -1,1 +1,323 @@
+//! The service on a real hub and a real store, with an engine that only listens.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use backend::{NewInvite, NewRoom, NewSession};
+use hub::Event as HubEvent;
+use identity::{
+    Fingerprint, Grant, InviteId, Permission, Permissions, Principal, PublicKey, RoomKey, Session, SessionId,
+    TokenHash, TokenKind, UnixMillis, UserId, hash, mint,
+};
+use sfu::{EventKind, LeaveReason, SignalRefusal};
+use tempfile::TempDir;
+
+use super::*;
+use crate::audit::{Act, entry};
+use crate::http::peer::Peer;
+use crate::hub_driver::{HubDriver, ROOM_LIMITS};
+use crate::outbox::{Next, Outlet, outbox};
+
+const ROOM: RoomKey = RoomKey(1);
+const INVITE: InviteId = InviteId(2);
+/// The point of RFC 6979 §A.2.5.
+const KEY: &str = "BGD-1LolWp0xyWHrdMY1bWjASbiSO2H6bOZpYi5g8p-2eQP-EAi4vJmkGunpVii8ZPLxsgwtfp9Rd6PClNRGIpk";
+
+#[tokio::test]
+async fn an_offer_with_another_label_makes_media_anew() {
+    let stage = Stage::new().await;
+    let (ana, mut outlet) = stage.enter(1, 1).await;
+    stage.calls.mute(ana, Source::Camera, true).await.unwrap();
+    stage.offer(ana, "m1", 1);
+    assert_eq!(stage.commands(), ["repeat", "join 1 1", "mute Camera true", "offer 1"]);
+    stage.offer(ana, "m1", 1);
+    stage.offer(ana, "m1", 2);
+    stage.offer(ana, "m2", 1);
+    assert_eq!(stage.commands(), ["offer 2", "join 1 4", "mute Camera true", "offer 1"]);
+    stage.calls.answer(ana, "m1", 1, String::new()).unwrap();
+    stage.calls.candidate(ana, "m1", "candidate:".into()).unwrap();
+    assert!(stage.commands().is_empty(), "of an old media connection");
+    stage.calls.answer(ana, "m2", 1, String::new()).unwrap();
+    stage.calls.candidate(ana, "m2", "candidate:".into()).unwrap();
+    stage.calls.candidate(ana, "m2", String::new()).unwrap();
+    assert_eq!(stage.commands(), ["answer 1", "candidate"]);
+    assert!(matches!(outlet.next().await, Next::Say(_)));
+}
+
+#[tokio::test]
+async fn what_the_engine_says_reaches_whoever_it_is_about() {
+    let stage = Stage::new().await;
+    let (ana, mut outlet) = stage.enter(1, 1).await;
+    stage.offer(ana, "m1", 1);
+    stage.hear(&mut outlet).await;
+    stage.event(1, 7, EventKind::Answer { id: 1, sdp: "of another connection".into() }).await;
+    stage.event(1, 1, EventKind::Answer { id: 1, sdp: "v".into() }).await;
+    stage.event(1, 1, EventKind::Refused { id: 9, refusal: SignalRefusal::Fingerprint }).await;
+    stage.offer(ana, "m1", 1);
+    stage.event(1, 1, EventKind::Left(LeaveReason::TransportLost)).await;
+    stage.event(1, 1, EventKind::Answer { id: 1, sdp: "too late".into() }).await;
+    let heard = stage.hear(&mut outlet).await;
+    assert_eq!(heard, ["answer 1", "refused Answer Fingerprint", "answer 1", "lost TransportLost"]);
+    stage.offer(ana, "m1", 5);
+    assert_eq!(stage.commands(), ["repeat", "join 1 1", "offer 1", "join 1 3", "offer 5"]);
+}
+
+#[tokio::test]
+async fn a_second_socket_takes_the_session_and_its_media_over() {
+    let stage = Stage::new().await;
+    let (first, mut old) = stage.enter(1, 1).await;
+    stage.offer(first, "m1", 1);
+    stage.event(1, 1, EventKind::Answer { id: 1, sdp: "v".into() }).await;
+    stage.hear(&mut old).await;
+    let (_, mut new) = stage.enter(1, 2).await;
+    assert_eq!(stage.hear(&mut old).await, ["closed Replaced"]);
+    let heard = stage.hear(&mut new).await;
+    assert!(heard.contains(&"welcome m1".to_owned()) && heard.contains(&"answer 1".to_owned()), "{heard:?}");
+    assert_eq!(stage.calls.mute(first, Source::Voice, true).await, Err(Refusal::Denied));
+    assert_eq!(stage.calls.leave(first, peer()).await, Err(Refusal::Denied));
+    stage.calls.disconnected(first.connection, Some(first)).await;
+    assert_eq!(stage.commands(), ["repeat", "join 1 1", "offer 1", "repeat"]);
+}
+
+#[tokio::test]
+async fn who_is_removed_is_gone_everywhere() {
+    let stage = Stage::new().await;
+    let (ana, mut hers) = stage.enter(1, 1).await;
+    let (ben, mut his) = stage.enter(2, 2).await;
+    stage.offer(ben, "m1", 1);
+    stage.hear(&mut his).await;
+    stage.commands();
+    assert_eq!(stage.calls.remove(ben, ana.session, peer()).await, Err(Refusal::Forbidden));
+    assert_eq!(stage.calls.remove(ana, SessionId(9), peer()).await, Err(Refusal::NotFound));
+    stage.calls.remove(ana, ben.session, peer()).await.unwrap();
+    assert_eq!(stage.commands(), ["leave 2"]);
+    assert_eq!(stage.hear(&mut his).await, ["closed Removed"]);
+    assert_eq!(stage.hear(&mut hers).await.last().unwrap(), "roster 1");
+    let (sender, _) = outbox();
+    let again = stage.calls.attach(stage.admitted(2), ConnectionId(3), sender).await;
+    assert_eq!(again, Err(Refusal::Denied), "believed before, revoked since");
+    assert_eq!(stage.hear(&mut hers).await.last().unwrap(), "roster 1");
+    let lines = stage.calls.store.audit_page(None, 1).await.unwrap();
+    assert_eq!(lines[0].entry.action, "session.remove");
+}
+
+#[tokio::test]
+async fn a_revoked_invite_takes_all_who_came_by_it() {
+    let stage = Stage::new().await;
+    let (_, mut hers) = stage.enter(1, 1).await;
+    let operator = operator();
+    let missing = stage.calls.revoke_invite(&operator, ROOM, InviteId(9), peer()).await;
+    assert_eq!(missing, Err(Refusal::NotFound));
+    stage.calls.revoke_invite(&operator, ROOM, INVITE, peer()).await.unwrap();
+    assert_eq!(stage.hear(&mut hers).await.last().unwrap(), "closed Revoked");
+    let guest = stage.admitted(2).session.grant;
+    assert_eq!(stage.calls.revoke_invite(&guest, ROOM, INVITE, peer()).await, Err(Refusal::Forbidden));
+}
+
+#[tokio::test]
+async fn a_room_that_ends_ends_for_everybody() {
+    let stage = Stage::new().await;
+    let (ana, mut hers) = stage.enter(1, 1).await;
+    let (ben, mut his) = stage.enter(2, 2).await;
+    stage.offer(ben, "m1", 1);
+    stage.commands();
+    assert_eq!(stage.calls.end(ben, peer()).await, Err(Refusal::Forbidden));
+    stage.calls.end(ana, peer()).await.unwrap();
+    assert_eq!(stage.commands(), ["leave 2"]);
+    assert_eq!(stage.hear(&mut hers).await.last().unwrap(), "closed Ended");
+    assert_eq!(stage.hear(&mut his).await.last().unwrap(), "closed Ended");
+    assert_eq!(stage.calls.end_as_operator(&operator(), ROOM, peer()).await, Err(Refusal::NotFound));
+}
+
+#[tokio::test]
+async fn a_grant_that_ends_ends_the_session() {
+    let stage = Stage::new().await;
+    let mut admitted = stage.admitted(1);
+    let permissions = admitted.session.grant.permissions();
+    admitted.session.grant = Grant::new(Principal::guest(SessionId(1)), permissions, now());
+    let (sender, mut outlet) = outbox();
+    stage.calls.attach(admitted, ConnectionId(1), sender).await.unwrap();
+    let (_events, none) = mpsc::channel(1);
+    let calls = stage.calls.clone();
+    let running = tokio::spawn(async move { calls.run(none).await });
+    loop {
+        if let Next::Close(reason) = outlet.next().await {
+            assert_eq!(reason, PuntReason::Expired);
+            break;
+        }
+    }
+    running.abort();
+}
+
+#[tokio::test]
+async fn an_engine_that_takes_no_command_is_told_later() {
+    let stage = Stage::new().await;
+    let (ana, _outlet) = stage.enter(1, 1).await;
+    stage.offer(ana, "m1", 1);
+    stage.commands();
+    stage.engine.lock().unwrap().busy = 3;
+    let busy = stage.calls.candidate(ana, "m1", "candidate:".into());
+    assert_eq!(busy, Err(Refusal::Busy { retry_after: BUSY }));
+    stage.calls.leave(ana, peer()).await.unwrap();
+    assert_eq!(stage.commands(), ["leave 1"]);
+}
+
+struct Stage {
+    calls: Arc<Calls>,
+    engine: Arc<Mutex<Listener>>,
+    _folder: TempDir,
+}
+
+#[derive(Default)]
+struct Listener {
+    heard: Vec<String>,
+    /// How many commands are refused.
+    busy: usize,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+        fill(&store).await;
+        let (driver, hub, _expired) = HubDriver::new(ROOM_LIMITS);
+        tokio::spawn(driver.run());
+        let engine = Arc::new(Mutex::new(Listener::default()));
+        let listener = engine.clone();
+        let send = move |_: RoomId, command: Command| {
+            let mut listener = listener.lock().unwrap();
+            if listener.busy > 0 {
+                listener.busy -= 1;
+                return Err(Busy);
+            }
+            listener.heard.push(tell(&command));
+            Ok(())
+        };
+        Self { calls: Arc::new(Calls::with_engine(store, hub, Box::new(send))), engine, _folder: folder }
+    }
+
+    /// Session 1 moderates; the others only speak.
+    fn admitted(&self, number: u8) -> Admitted {
+        let id = SessionId(number.into());
+        let speak = Permissions::NONE.with(Permission::Speak);
+        let permissions = if number == 1 { speak.with(Permission::Moderate) } else { speak };
+        let grant = Grant::new(Principal::guest(id), permissions, UnixMillis::MAX);
+        Admitted {
+            session: Session { id, name: number.to_string(), grant },
+            room: ROOM,
+            room_name: "Standup".into(),
+            invite: INVITE,
+            token: token(number),
+        }
+    }
+
+    async fn enter(&self, number: u8, connection: u64) -> (Seat, Outlet<Told>) {
+        let (sender, outlet) = outbox();
+        let connection = ConnectionId(connection);
+        let seat = self.calls.attach(self.admitted(number), connection, sender).await.unwrap();
+        (seat, outlet)
+    }
+
+    fn offer(&self, seat: Seat, label: &str, id: u32) {
+        let offer = Offer { label: label.into(), id, sdp: String::new(), sources: BTreeMap::new() };
+        self.calls.offer(seat, offer).unwrap();
+    }
+
+    async fn event(&self, participant: u128, incarnation: u32, kind: EventKind) {
+        let (events, queue) = mpsc::channel(1);
+        events.send(Event { participant: sfu::ParticipantId(participant), incarnation, kind }).await.unwrap();
+        drop(events);
+        self.calls.run(queue).await;
+    }
+
+    fn commands(&self) -> Vec<String> {
+        std::mem::take(&mut self.engine.lock().unwrap().heard)
+    }
+
+    /// All that waits in an outlet; the hub has done what came before.
+    async fn hear(&self, outlet: &mut Outlet<Told>) -> Vec<String> {
+        self.calls.hub.present(channel(ROOM)).await.unwrap();
+        let mut heard = Vec::new();
+        while let Ok(next) = tokio::time::timeout(Duration::from_millis(20), outlet.next()).await {
+            match next {
+                Next::Say(told) => heard.push(said(told)),
+                Next::Close(reason) => {
+                    heard.push(format!("closed {reason:?}"));
+                    break;
+                }
+            }
+        }
+        heard
+    }
+}
+
+fn said(told: Told) -> String {
+    match told {
+        Told::Welcome(welcome) => format!("welcome {}", welcome.media.unwrap_or_default()),
+        Told::Event(HubEvent::Presence { present, .. }) => {
+            let ids: Vec<_> = present.iter().map(|member| member.session.id.0.to_string()).collect();
+            format!("roster {}", ids.join(" "))
+        }
+        Told::Media(MediaNews::Answer { id, .. }) => format!("answer {id}"),
+        Told::Media(MediaNews::Refused { described, refusal, .. }) => {
+            format!("refused {described:?} {refusal:?}")
+        }
+        Told::Media(MediaNews::Lost { reason, .. }) => format!("lost {reason:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn tell(command: &Command) -> String {
+    match command {
+        Command::Join { participant, incarnation, .. } => format!("join {} {incarnation}", participant.0),
+        Command::Offer { id, .. } => format!("offer {id}"),
+        Command::Answer { id, .. } => format!("answer {id}"),
+        Command::Repeat { .. } => "repeat".into(),
+        Command::Candidate { .. } => "candidate".into(),
+        Command::Mute { source, muted, .. } => format!("mute {source:?} {muted}"),
+        Command::Leave { participant } => format!("leave {}", participant.0),
+        Command::CloseRoom(_) => "close room".into(),
+    }
+}
+
+/// A room, an invite, and sessions 1 to 4 that came by it.
+async fn fill(store: &Store) {
+    let entry = entry(Act::by("test", "test", "", peer()));
+    let room = NewRoom { id: ROOM, name: "Standup".into(), created_at: now() };
+    store.create_room(&room, &entry).await.unwrap();
+    let secret = hash(TokenKind::Invite, &mint(TokenKind::Invite, [0; 32])).unwrap();
+    let invite = NewInvite {
+        id: INVITE,
+        room: ROOM,
+        token: secret,
+        uses: 4,
+        permissions: Permissions::NONE,
+        created_at: now(),
+        expires_at: UnixMillis(i64::MAX.unsigned_abs()),
+    };
+    store.create_invite(&invite, &entry).await.unwrap();
+    for number in 1..=4 {
+        let session = NewSession {
+            id: SessionId(number.into()),
+            token: token(number),
+            name: number.to_string(),
+            fingerprint: Fingerprint::from_bytes([number; 32]),
+            key: PublicKey::parse(KEY).unwrap(),
+            expires_at: UnixMillis(i64::MAX.unsigned_abs()),
+        };
+        store.redeem_invite(&secret, &session, now(), |_| entry.clone()).await.unwrap().unwrap();
+    }
+}
+
+fn token(number: u8) -> TokenHash {
+    hash(TokenKind::Session, &mint(TokenKind::Session, [number; 32])).unwrap()
+}
+
+fn operator() -> Grant {
+    let permissions = Permissions::NONE.with(Permission::ManageRealm);
+    Grant::new(Principal::operator(UserId::new("operator")), permissions, UnixMillis::MAX)
+}
+
+fn peer() -> Peer {
+    Peer::new([127, 0, 0, 1].into())
+}

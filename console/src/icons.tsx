@@ -1,0 +1,38 @@
+import type { JSX } from "preact";
+
+const SHAPES = {
+  voice: <path d="M12 3a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3zM5.5 10.5V11a6.5 6.5 0 0 0 13 0v-.5M12 17.5V21M9 21h6" />,
+  "voice-off": (
+    <path d="M9 9.2V11a3 3 0 0 0 4.6 2.5M15 10.8V6a3 3 0 0 0-5.8-1M5.5 10.5V11a6.5 6.5 0 0 0 10.2 5.3M18.3 12.6c.1-.5.2-1 .2-1.6v-.5M12 17.5V21M9 21h6M4 3.5l16.5 17" />
+  ),
+  camera: <path d="M4.5 6.5h9a2 2 0 0 1 2 2v7a2 2 0 0 1-2 2h-9a2 2 0 0 1-2-2v-7a2 2 0 0 1 2-2zM15.5 11l6-3.5v9l-6-3.5" />,
+  "camera-off": (
+    <path d="M9.5 6.5h4a2 2 0 0 1 2 2v3.5M15.5 15.5a2 2 0 0 1-2 2h-9a2 2 0 0 1-2-2v-7a2 2 0 0 1 2-2h.5M17.5 11.8l4-4.3v9l-2.5-1.5M4 3.5l16.5 17" />
+  ),
+  screen: <path d="M4 4.5h16a1.5 1.5 0 0 1 1.5 1.5v9a1.5 1.5 0 0 1-1.5 1.5H4A1.5 1.5 0 0 1 2.5 15V6A1.5 1.5 0 0 1 4 4.5zM8.5 20h7M12 13.5v-6M9.2 10L12 7.2l2.8 2.8" />,
+  leave: <path d="M3 14.2c0-1 .5-2 1.4-2.5a15.5 15.5 0 0 1 15.2 0c.9.5 1.4 1.5 1.4 2.5v1a1 1 0 0 1-1.3 1l-3.2-1a1 1 0 0 1-.7-.9l-.1-1.8a14 14 0 0 0-7.4 0l-.1 1.8a1 1 0 0 1-.7.9l-3.2 1a1 1 0 0 1-1.3-1z" />,
+  end: <path d="M12 3v8.5M6.6 6.6a7.7 7.7 0 1 0 10.8 0" />,
+  remove: <path d="M6 6l12 12M18 6L6 18" />,
+  copy: <path d="M9 9h9.5a1 1 0 0 1 1 1v9.5a1 1 0 0 1-1 1H9a1 1 0 0 1-1-1V10a1 1 0 0 1 1-1zM5 15.5h-.5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1H14a1 1 0 0 1 1 1v.5" />,
+  sound: <path d="M4 9.5h3.5L12 5.5v13l-4.5-4H4zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a7.8 7.8 0 0 1 0 11" />,
+} satisfies Record<string, JSX.Element>;
+
+/** A drawing beside a text that says the same; screen readers skip it. */
+export function Icon({ name }: { name: keyof typeof SHAPES }) {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      {SHAPES[name]}
+    </svg>
+  );
+}
+
+/** The mark of countersign: a sign, and the sign that answers it. */
+export function Mark() {
+  return (
+    <svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
+      <rect class="mark-ground" width="32" height="32" rx="8" />
+      <path class="mark-sign" d="M7 16.5l4.5 4.5L20 11" />
+      <path class="mark-answer" d="M16.5 21L25 11" />
+    </svg>
+  );
+}

@@ -1,0 +1,107 @@
+import { useEffect, useState } from "preact/hooks";
+import { api, Problem, problemSentence } from "../api.ts";
+import { openRoom, signInSecret } from "../link.ts";
+import { Notice, Wordmark } from "../pages/notice.tsx";
+import { AuditPage } from "./audit.tsx";
+import { RoomDetailPage } from "./room.tsx";
+import { RoomsPage } from "./rooms.tsx";
+
+type SignedIn = "asking" | "yes" | "no";
+
+/** The operator's side: sign-in, rooms, invites, audit record. The fragment says which page is open. */
+export function Console() {
+  const [signedIn, setSignedIn] = useState<SignedIn>("asking");
+  const [problem, setProblem] = useState("");
+  const fragment = useFragment();
+
+  useEffect(() => {
+    void signIn().then((refusal) => {
+      setProblem(refusal ?? "");
+      setSignedIn(refusal === null ? "yes" : "no");
+    });
+  }, []);
+
+  const signedOut = () => setSignedIn("no");
+  if (signedIn === "asking") return <main class="notice" aria-busy="true" aria-label="One moment" />;
+  if (signedIn === "no") return <SignedOut problem={problem} />;
+
+  const room = openRoom(fragment);
+  return (
+    <div class="console">
+      <Head page={fragment === "#audit" ? "audit" : "rooms"} onSignedOut={signedOut} />
+      {room ? (
+        <RoomDetailPage key={room} roomId={room} onSignedOut={signedOut} />
+      ) : fragment === "#audit" ? (
+        <AuditPage onSignedOut={signedOut} />
+      ) : (
+        <RoomsPage onSignedOut={signedOut} />
+      )}
+    </div>
+  );
+}
+
+/** Uses the sign-in link in the address bar, if any. Null when signed in, else what to tell ("" for nothing). */
+async function signIn(): Promise<string | null> {
+  const link = signInSecret(location.hash);
+  if (location.hash.startsWith("#sign-in")) history.replaceState(null, "", "/");
+  try {
+    if (link) await api.signIn(link);
+    else await api.me();
+    return null;
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    const refused = problem.status === 401 || problem.status === 403;
+    if (refused) return link ? "This sign-in link was used already or has run out." : "";
+    return problemSentence(problem);
+  }
+}
+
+function SignedOut({ problem }: { problem: string }) {
+  return (
+    <Notice title="Sign in to the console">
+      {problem && (
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <p>
+        The console opens with a one-time link. The server printed one when it started; for another, run this on its
+        machine:
+      </p>
+      <pre class="command">
+        <code>countersign sign-in</code>
+      </pre>
+      <p class="hint">Guests need no sign-in: an invite link opens its room at once.</p>
+    </Notice>
+  );
+}
+
+function Head({ page, onSignedOut }: { page: "rooms" | "audit"; onSignedOut: () => void }) {
+  const signOut = () => void api.signOut().finally(onSignedOut);
+  return (
+    <header class="head">
+      <Wordmark />
+      <nav aria-label="Console">
+        <a href="#rooms" aria-current={page === "rooms" ? "page" : undefined}>
+          Rooms
+        </a>
+        <a href="#audit" aria-current={page === "audit" ? "page" : undefined}>
+          Audit record
+        </a>
+      </nav>
+      <button type="button" class="button button-quiet" onClick={signOut}>
+        Sign out
+      </button>
+    </header>
+  );
+}
+
+function useFragment(): string {
+  const [fragment, setFragment] = useState(location.hash);
+  useEffect(() => {
+    const changed = () => setFragment(location.hash);
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, []);
+  return fragment;
+}

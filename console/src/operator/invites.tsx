@@ -1,0 +1,176 @@
+import { useId, useRef, useState } from "preact/hooks";
+import { api, type Invite, type NewInvite, type RoomDetail } from "../api.ts";
+import type { Permission } from "../call/messages.ts";
+import { Icon } from "../icons.tsx";
+import { fromNow } from "../time.ts";
+import type { Perform } from "./room.tsx";
+
+const PERMISSIONS: [Permission, string][] = [
+  ["speak", "Speak"],
+  ["camera", "Use a camera"],
+  ["share", "Share a screen"],
+  ["moderate", "Moderate: remove people, end the call"],
+];
+
+const LIFETIMES: [number, string][] = [
+  [3_600, "1 hour"],
+  [86_400, "1 day"],
+  [604_800, "1 week"],
+  [2_592_000, "30 days"],
+];
+
+/** The invites of a room, and a form for another. */
+export function Invites({ room, perform }: { room: RoomDetail; perform: Perform }) {
+  const [made, setMade] = useState<NewInvite | null>(null);
+  return (
+    <section class="section" aria-labelledby="invites">
+      <h2 id="invites">Invites</h2>
+      <div class="card">
+        <InviteForm room={room} perform={perform} onMade={setMade} />
+        {made && <MadeInvite invite={made} />}
+      </div>
+      {room.invites.length > 0 && <InviteTable room={room} perform={perform} />}
+    </section>
+  );
+}
+
+function InviteForm(props: { room: RoomDetail; perform: Perform; onMade: (invite: NewInvite) => void }) {
+  const { room, perform, onMade } = props;
+  const [uses, setUses] = useState(1);
+  const [lifetime, setLifetime] = useState(86_400);
+  const [permissions, setPermissions] = useState<Permission[]>(["speak", "camera", "share"]);
+  const usesId = useId();
+  const lifetimeId = useId();
+  const create = (event: Event) => {
+    event.preventDefault();
+    void perform(async () => {
+      onMade(await api.createInvite(room.room_id, { uses, expires_in: lifetime, permissions }));
+    });
+  };
+  return (
+    <form class="invite-form" onSubmit={create}>
+      <div class="field">
+        <label for={usesId}>How many people</label>
+        <input
+          id={usesId}
+          type="number"
+          min={1}
+          max={10_000}
+          required
+          value={uses}
+          onInput={(event) => setUses(event.currentTarget.valueAsNumber)}
+        />
+      </div>
+      <div class="field">
+        <label for={lifetimeId}>Good for</label>
+        <select id={lifetimeId} value={lifetime} onChange={(event) => setLifetime(Number(event.currentTarget.value))}>
+          {LIFETIMES.map(([seconds, text]) => (
+            <option key={seconds} value={seconds}>
+              {text}
+            </option>
+          ))}
+        </select>
+      </div>
+      <fieldset class="checks">
+        <legend>They may</legend>
+        {PERMISSIONS.map(([permission, text]) => (
+          <label key={permission} class="check">
+            <input
+              type="checkbox"
+              checked={permissions.includes(permission)}
+              onChange={(event) => setPermissions(toggled(permissions, permission, event.currentTarget.checked))}
+            />
+            {text}
+          </label>
+        ))}
+      </fieldset>
+      <button type="submit" class="button button-primary">
+        Create invite
+      </button>
+    </form>
+  );
+}
+
+function MadeInvite({ invite }: { invite: NewInvite }) {
+  const [copied, setCopied] = useState(false);
+  const field = useRef<HTMLInputElement>(null);
+  const id = useId();
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(invite.url);
+      setCopied(true);
+      setTimeout(() => setCopied(false), 2_000);
+    } catch {
+      // No right to write to the clipboard: the text is marked for the keyboard.
+      field.current?.select();
+    }
+  };
+  return (
+    <div class="made">
+      <label for={id}>Invite link: it is shown this once</label>
+      <div class="made-line">
+        <input ref={field} id={id} class="made-url" readOnly value={invite.url} onFocus={() => field.current?.select()} />
+        <button type="button" class="button" onClick={() => void copy()}>
+          <Icon name="copy" />
+          {copied ? "Copied" : "Copy"}
+        </button>
+      </div>
+      <p class="for-readers" role="status">
+        {copied ? "Copied" : ""}
+      </p>
+    </div>
+  );
+}
+
+function InviteTable({ room, perform }: { room: RoomDetail; perform: Perform }) {
+  const revoke = (invite: Invite) => void perform(() => api.revokeInvite(room.room_id, invite.invite_id));
+  return (
+    <div class="table-frame">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Created</th>
+            <th scope="col">Used</th>
+            <th scope="col">They may</th>
+            <th scope="col">State</th>
+            <th scope="col">
+              <span class="for-readers">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {room.invites.map((invite) => (
+            <tr key={invite.invite_id}>
+              <td data-label="Created">{fromNow(invite.created_at, Date.now())}</td>
+              <td data-label="Used">
+                {invite.used} of {invite.uses}
+              </td>
+              <td data-label="They may">{invite.permissions.join(", ") || "listen and watch"}</td>
+              <td data-label="State">{stateOf(invite, Date.now())}</td>
+              <td class="cell-actions">
+                {!invite.revoked && (
+                  <button type="button" class="button button-danger-quiet" onClick={() => revoke(invite)}>
+                    Revoke
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function stateOf(invite: Invite, now: number): string {
+  if (invite.revoked) return "revoked";
+  if (invite.expires_at <= now) return "expired";
+  if (invite.used >= invite.uses) return "used up";
+  return `expires ${fromNow(invite.expires_at, now)}`;
+}
+
+function toggled(permissions: Permission[], one: Permission, on: boolean): Permission[] {
+  return PERMISSIONS.map(([permission]) => permission).filter((permission) =>
+    permission === one ? on : permissions.includes(permission),
+  );
+}

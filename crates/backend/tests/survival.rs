@@ -1,0 +1,99 @@
+//! What was acknowledged is there after kill -9.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+
+mod fixture;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use backend::Store;
+use fixture::{LATER, NOW, ROOM, entry, invite_token, new_invite, new_room, new_session, session_token_hash};
+use identity::{InviteId, RoomKey};
+use sqlx::Row;
+
+/// Names the database to the child, which is this test program, run again.
+const STORE: &str = "COUNTERSIGN_TEST_STORE";
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("countersign.db");
+    let store = Store::open(&file).await.unwrap();
+    store.create_room(&new_room(ROOM), &entry("room.create")).await.unwrap();
+    store.create_invite(&new_invite(InviteId(1), 1, 1_000_000), &entry("invite.create")).await.unwrap();
+    store.close().await;
+
+    let mut acknowledged = BTreeSet::new();
+    for patience in [1, 7, 40, 90, 150] {
+        acknowledged.extend(write_and_kill(&file, acknowledged.len(), patience));
+        let store = Store::open(&file).await.unwrap();
+        for number in &acknowledged {
+            let token = session_token_hash(*number);
+            assert!(store.session_by_token(&token).await.unwrap().is_some(), "session {number} is lost");
+            assert!(store.room(RoomKey(*number)).await.unwrap().is_some(), "room {number} is lost");
+        }
+        // A change is there whole or not at all.
+        let sessions = store.sessions_of_room(ROOM, NOW).await.unwrap().len();
+        let invites = store.invites_of(ROOM).await.unwrap();
+        let used: Vec<_> = invites.iter().map(|invite| usize::try_from(invite.used).unwrap()).collect();
+        assert_eq!(used, [sessions]);
+        assert_eq!(count(&file, "SELECT count(*) FROM audit WHERE action = 'invite.redeem'").await, sessions);
+        assert_eq!(integrity(&file).await, "ok");
+        store.close().await;
+    }
+    assert!(acknowledged.len() >= 288);
+}
+
+/// Runs the child until it has acknowledged `patience` pairs of rows, kills it, and returns all that it had acknowledged.
+fn write_and_kill(file: &Path, round: usize, patience: usize) -> Vec<u128> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_child_writes_until_it_is_killed", "--ignored", "--nocapture"])
+        .env(STORE, file)
+        .env("COUNTERSIGN_TEST_ROUND", (round + 1).to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut acknowledged = Vec::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        if let Some(number) = line.unwrap().strip_prefix("written ").and_then(|rest| rest.strip_suffix('.')) {
+            acknowledged.push(number.parse().unwrap());
+        }
+        if acknowledged.len() == patience {
+            child.kill().unwrap();
+        }
+    }
+    assert!(!child.wait().unwrap().success());
+    acknowledged
+}
+
+#[tokio::test]
+#[ignore = "the other half of what_was_acknowledged_survives_kill_9, which runs it"]
+async fn the_child_writes_until_it_is_killed() {
+    let Some(file) = std::env::var_os(STORE) else { return };
+    let round: u128 = std::env::var("COUNTERSIGN_TEST_ROUND").unwrap().parse().unwrap();
+    let store = Store::open(Path::new(&file)).await.unwrap();
+    println!();
+    for step in 0.. {
+        let number = round * 1_000_000 + step;
+        store.create_room(&new_room(RoomKey(number)), &entry("room.create")).await.unwrap();
+        let mut session = new_session(number);
+        session.expires_at = LATER;
+        let redeemed = store.redeem_invite(&invite_token(1), &session, NOW, |_| entry("invite.redeem")).await;
+        assert!(redeemed.unwrap().is_some());
+        println!("written {number}.");
+        std::io::stdout().flush().unwrap();
+    }
+}
+
+async fn integrity(file: &Path) -> String {
+    let pool = sqlx::AnyPool::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    sqlx::query("PRAGMA integrity_check").fetch_one(&pool).await.unwrap().get(0)
+}
+
+async fn count(file: &Path, query: &'static str) -> usize {
+    let pool = sqlx::AnyPool::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let counted: i64 = sqlx::query(query).fetch_one(&pool).await.unwrap().get(0);
+    usize::try_from(counted).unwrap()
+}

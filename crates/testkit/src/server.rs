@@ -1,0 +1,121 @@
+//! A real server on free ports of loopback, with a data folder of its own; both are gone when it is dropped.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use server::config::{Override, load};
+use server::{Running, Server};
+use tempfile::TempDir;
+
+/// A running server and what its operator knows.
+pub struct TestServer {
+    running: Option<Running>,
+    admin_token: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    folder: TempDir,
+}
+
+impl TestServer {
+    /// Starts a server with a new data folder.
+    pub async fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn start_in(folder: TempDir) -> Self {
+        let data = folder.path().join("data");
+        let flag = |key: &str, value: &str| Override {
+            key: key.into(),
+            value: value.into(),
+            flag: format!("--set {key}={value}"),
+        };
+        let flags = [
+            flag("data_dir", data.to_str().unwrap()),
+            flag("http.listen", "127.0.0.1:0"),
+            flag("media.listen_udp", "127.0.0.1:0"),
+        ];
+        let running = Server::start(load(None, [], &flags).unwrap()).await.unwrap();
+        let admin_token = std::fs::read_to_string(data.join("admin-token")).unwrap().trim().to_owned();
+        let address = running.addresses.http;
+        Self { running: Some(running), admin_token, address, folder }
+    }
+
+    /// Stops it, and starts another one in the same data folder; its port is another one.
+    pub async fn restart(mut self) -> Self {
+        self.running.take().unwrap().stop(Duration::from_secs(5)).await;
+        Self::start_in(self.folder).await
+    }
+
+    /// Says goodbye to everybody and ends.
+    pub async fn stop(mut self) {
+        self.running.take().unwrap().stop(Duration::from_secs(5)).await;
+    }
+
+    /// The link that was printed at the start.
+    pub fn sign_in_url(&self) -> String {
+        self.running.as_ref().unwrap().sign_in_url.expose().to_owned()
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Returns a request without a credential.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        http_client().request(method, format!("http://{}{path}", self.address))
+    }
+
+    /// Returns a request with the admin token.
+    pub fn admin(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(&self.admin_token)
+    }
+
+    /// Makes a room; returns its id.
+    pub async fn create_room(&self) -> String {
+        let body = json!({"name": "Standup"});
+        let (status, room) = answer(self.admin(Method::POST, "/v1/admin/rooms").json(&body)).await;
+        assert_eq!(status, StatusCode::CREATED, "{room}");
+        room["room_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes an invite; returns its id and its secret.
+    pub async fn invite(&self, room: &str, uses: u32, permissions: &[&str]) -> (String, String) {
+        let body = json!({"uses": uses, "expires_in": 3600, "permissions": permissions});
+        let path = format!("/v1/admin/rooms/{room}/invites");
+        let (status, invite) = answer(self.admin(Method::POST, &path).json(&body)).await;
+        assert_eq!(status, StatusCode::CREATED, "{invite}");
+        let secret = invite["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
+        (invite["invite_id"].as_str().unwrap().to_owned(), secret)
+    }
+
+    /// Returns the room as its operator sees it.
+    pub async fn room(&self, room: &str) -> Value {
+        let (status, shown) = answer(self.admin(Method::GET, &format!("/v1/admin/rooms/{room}"))).await;
+        assert_eq!(status, StatusCode::OK, "{shown}");
+        shown
+    }
+}
+
+/// A client without a memory for cookies.
+pub fn http_client() -> Client {
+    http_client_from([127, 0, 0, 1].into())
+}
+
+/// The same, from this address of loopback.
+pub fn http_client_from(address: IpAddr) -> Client {
+    // Another test of the process may have been first; it did the same.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Client::builder().local_address(address).build().unwrap()
+}
+
+/// Sends a request; returns status and JSON, `null` for an empty body.
+pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}

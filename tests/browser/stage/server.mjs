@@ -1,0 +1,127 @@
+// Starts the real binary with a folder of its own, and always ends it.
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createSocket } from "node:dgram";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { api, panics } from "./admin.mjs";
+import { atEnd } from "./ending.mjs";
+
+const START_MS = 20_000;
+const REPOSITORY = resolve(import.meta.dirname, "../../..");
+const running = new Set();
+
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
+/** The binary under test: `COUNTERSIGN_BIN`, else the release build. */
+export function binary() {
+  const target = process.env.CARGO_TARGET_DIR ?? join(REPOSITORY, "target");
+  return process.env.COUNTERSIGN_BIN ?? join(resolve(REPOSITORY, target), "release/countersign");
+}
+
+/** Starts a server on free ports of the loopback. It ends with the test, and fails it when a participant's step panicked. */
+export async function startServer(test) {
+  const folder = await mkdtemp(join(tmpdir(), "countersign-browser-"));
+  const server = new Server(folder, await freeTcpPort(), await freeUdpPort());
+  atEnd(test, async () => {
+    try {
+      if (server.child) await server.checkPanics();
+    } finally {
+      await server.kill();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+  await server.start();
+  return server;
+}
+
+class Server {
+  constructor(folder, httpPort, mediaPort) {
+    this.data = join(folder, "data");
+    this.config = join(folder, "countersign.toml");
+    this.httpPort = httpPort;
+    this.mediaPort = mediaPort;
+    this.origin = `http://127.0.0.1:${httpPort}`;
+    this.child = null;
+    this.log = "";
+  }
+
+  /** Starts, also again, and waits for the printed sign-in link. */
+  async start() {
+    await writeFile(this.config, this.settings());
+    const child = spawn(binary(), ["serve", "--config", this.config], { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = child;
+    running.add(child);
+    child.once("exit", () => running.delete(child));
+    this.signInLink = await new Promise((found, failed) => {
+      const late = setTimeout(() => failed(new Error(`no sign-in link within ${START_MS} ms:\n${this.log}`)), START_MS);
+      let printed = "";
+      const read = (chunk) => {
+        this.log += chunk;
+        printed += chunk;
+        const link = /https?:\/\/\S+#sign-in=csl_[A-Za-z0-9_-]{43}/.exec(printed);
+        if (!link) return;
+        clearTimeout(late);
+        found(link[0]);
+      };
+      child.stdout.on("data", read);
+      child.stderr.on("data", read);
+      child.once("error", failed);
+      child.once("exit", (code) => failed(new Error(`the server ended with ${code}:\n${this.log}`)));
+    });
+    this.token = (await readFile(join(this.data, "admin-token"), "utf8")).trim();
+    this.admin = api(this.origin, this.token);
+  }
+
+  settings() {
+    return [
+      `data_dir = "${this.data}"`,
+      "[http]",
+      `listen = "127.0.0.1:${this.httpPort}"`,
+      "[media]",
+      `listen_udp = "127.0.0.1:${this.mediaPort}"`,
+      "",
+    ].join("\n");
+  }
+
+  /** kill -9: nothing is said or written any more. */
+  async kill() {
+    const { child } = this;
+    this.child = null;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((done) => child.once("exit", done));
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  async checkPanics() {
+    const count = await panics(this.origin, this.token);
+    if (count !== 0) throw new Error(`${count} participant steps panicked:\n${this.log}`);
+  }
+}
+
+function freeTcpPort() {
+  return new Promise((found, failed) => {
+    const probe = createServer();
+    probe.once("error", failed);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => found(port));
+    });
+  });
+}
+
+function freeUdpPort() {
+  return new Promise((found, failed) => {
+    const probe = createSocket("udp4");
+    probe.once("error", failed);
+    probe.bind(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => found(port));
+    });
+  });
+}
