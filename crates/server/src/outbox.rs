@@ -94,6 +94,14 @@ impl<T> Outlet<T> {
         }
     }
 
+    /// Waits until the connection is closed as too slow; its writer may be stuck in one message just then.
+    pub async fn slow(&self) {
+        let mut closed = self.closed.clone();
+        if closed.wait_for(|closed| *closed == Some(PuntReason::Slow)).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn rest(&mut self, reason: PuntReason) -> Next<T> {
         if reason == PuntReason::Slow {
             return Next::Close(reason);

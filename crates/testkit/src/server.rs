@@ -1,7 +1,7 @@
 //! A real server on free ports of loopback, with a data folder of its own; both are gone when it is dropped.
 
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -60,8 +60,8 @@ impl TestServer {
     }
 
     /// The data folder.
-    pub fn data(&self) -> std::path::PathBuf {
-        Path::join(self.folder.path(), "data")
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// Returns a request without a credential.
@@ -102,13 +102,14 @@ impl TestServer {
 
 /// A client without a memory for cookies.
 pub fn http_client() -> Client {
-    // Several parts of a test may have been there before; any of them did the same.
-    let _ = install_provider();
-    Client::new()
+    http_client_from([127, 0, 0, 1].into())
 }
 
-fn install_provider() -> bool {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().is_ok()
+/// The same, from this address of loopback.
+pub fn http_client_from(address: IpAddr) -> Client {
+    // Another test of the process may have been first; it did the same.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Client::builder().local_address(address).build().unwrap()
 }
 
 /// Sends a request; returns status and JSON, `null` for an empty body.

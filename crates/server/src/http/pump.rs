@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -92,12 +93,16 @@ impl Speaking {
         let mut ping = interval(PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let said = tokio::select! {
+            let messages = tokio::select! {
                 next = outlet.next() => match next {
-                    Next::Say(message) => self.say_each(encode(message)).await,
+                    Next::Say(message) => encode(message).into_iter().map(|text| Message::Text(text.into())).collect(),
                     Next::Close(reason) => return reason,
                 },
-                _ = ping.tick() => self.send(Message::Ping(axum::body::Bytes::new())).await,
+                _ = ping.tick() => vec![Message::Ping(Bytes::new())],
+            };
+            let said = tokio::select! {
+                said = self.send_each(messages) => said,
+                () = outlet.slow() => Err(PuntReason::Slow),
             };
             if let Err(reason) = said {
                 return reason;
@@ -116,9 +121,9 @@ impl Speaking {
         let _ = timeout(FAREWELL, ending).await;
     }
 
-    async fn say_each(&mut self, messages: Vec<String>) -> Result<(), PuntReason> {
+    async fn send_each(&mut self, messages: Vec<Message>) -> Result<(), PuntReason> {
         for message in messages {
-            self.say(message).await?;
+            self.send(message).await?;
         }
         Ok(())
     }

@@ -1,3 +1,4 @@
 //! One client a protocol.
 
+pub mod media;
 pub mod rooms;

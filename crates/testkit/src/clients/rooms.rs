@@ -47,11 +47,16 @@ impl Browser {
     /// Makes a browser that has redeemed the invite.
     pub async fn join(server: &TestServer, invite: &str, name: &str) -> Self {
         let mut browser = Self::new();
-        let (status, joined) = browser.redeem(server, invite, name).await;
-        assert_eq!(status, StatusCode::CREATED, "{joined}");
-        browser.token = joined["session_token"].as_str().unwrap().to_owned();
-        browser.id = joined["participant_id"].as_str().unwrap().to_owned();
+        browser.redeem_as(server, invite, name).await;
         browser
+    }
+
+    /// Redeems the invite, and keeps what it gets.
+    pub async fn redeem_as(&mut self, server: &TestServer, invite: &str, name: &str) {
+        let (status, joined) = self.redeem(server, invite, name).await;
+        assert_eq!(status, StatusCode::CREATED, "{joined}");
+        self.token = joined["session_token"].as_str().unwrap().to_owned();
+        self.id = joined["participant_id"].as_str().unwrap().to_owned();
     }
 
     /// Redeems; returns whatever the server says.
@@ -148,6 +153,17 @@ impl Socket {
         match self.heard().await {
             Ok(message) => message,
             Err(code) => panic!("the socket was closed: {code:?}"),
+        }
+    }
+
+    /// Returns the next message; never, once the socket is closed. May be dropped and called again without loss.
+    pub async fn maybe_next(&mut self) -> Value {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
+                Some(Ok(_)) => (),
+                Some(Err(_)) | None => std::future::pending().await,
+            }
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) fn first_message(frame: &[u8]) -> Option<FirstMessage> {
 
 /// Reads a later message, and its type; or returns what to answer.
 pub(super) fn intent(frame: &[u8]) -> Result<(Intent, &'static str), Complaint> {
-    let message = ClientMessage::decode(frame, MAX_MESSAGE).map_err(malformed)?;
+    let message = ClientMessage::decode(frame, MAX_MESSAGE).map_err(|bad| malformed(&bad))?;
     let kind = message.kind();
     let intent = match message {
         ClientMessage::Authenticate { .. } => {
@@ -134,7 +134,7 @@ pub(super) fn refused_intent(refusal: Refusal, about: &'static str) -> Complaint
     Complaint { refusal, about: Some(about), said }
 }
 
-fn malformed(bad: BadMessage) -> Complaint {
+fn malformed(bad: &BadMessage) -> Complaint {
     let said = bad.error.to_string();
     let refusal = match bad.error {
         DecodeError::TooLarge { .. } => Refusal::TooLarge,
