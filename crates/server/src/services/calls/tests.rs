@@ -45,6 +45,22 @@ async fn an_offer_with_another_label_makes_media_anew() {
 }
 
 #[tokio::test]
+async fn an_offer_with_a_foreign_fingerprint_leaves_the_media_alone() {
+    let stage = Stage::new().await;
+    let (ana, mut outlet) = stage.enter(1, 1).await;
+    stage.offer(ana, "m1", 1);
+    stage.commands();
+    stage.hear(&mut outlet).await;
+    for fingerprints in [&[][..], &[fingerprint(2)], &[fingerprint(1), fingerprint(2)]] {
+        stage.offer_with(ana, "m2", 1, fingerprints);
+        assert_eq!(stage.hear(&mut outlet).await, ["refused Offer Fingerprint"]);
+    }
+    assert!(stage.commands().is_empty());
+    stage.offer(ana, "m1", 2);
+    assert_eq!(stage.commands(), ["offer 2"]);
+}
+
+#[tokio::test]
 async fn what_the_engine_says_reaches_whoever_it_is_about() {
     let stage = Stage::new().await;
     let (ana, mut outlet) = stage.enter(1, 1).await;
@@ -201,7 +217,7 @@ impl Stage {
         let id = SessionId(number.into());
         let speak = Permissions::NONE.with(Permission::Speak);
         let permissions = if number == 1 { speak.with(Permission::Moderate) } else { speak };
-        let grant = Grant::new(Principal::guest(id), permissions, UnixMillis::MAX);
+        let grant = Grant::new(Principal::guest(id), permissions, UnixMillis::MAX).bind(fingerprint(id.0));
         Admitted {
             session: Session { id, name: number.to_string(), grant },
             room: ROOM,
@@ -219,7 +235,12 @@ impl Stage {
     }
 
     fn offer(&self, seat: Seat, label: &str, id: u32) {
-        let offer = Offer { label: label.into(), id, sdp: String::new(), sources: BTreeMap::new() };
+        self.offer_with(seat, label, id, &[fingerprint(seat.session.0)]);
+    }
+
+    fn offer_with(&self, seat: Seat, label: &str, id: u32, fingerprints: &[Fingerprint]) {
+        let lines = fingerprints.iter().map(|fingerprint| format!("a=fingerprint:{fingerprint}\r\n"));
+        let offer = Offer { label: label.into(), id, sdp: lines.collect(), sources: BTreeMap::new() };
         self.calls.offer(seat, offer).unwrap();
     }
 
@@ -301,12 +322,16 @@ async fn fill(store: &Store) {
             id: SessionId(number.into()),
             token: token(number),
             name: number.to_string(),
-            fingerprint: Fingerprint::from_bytes([number; 32]),
+            fingerprint: fingerprint(number.into()),
             key: PublicKey::parse(KEY).unwrap(),
             expires_at: UnixMillis(i64::MAX.unsigned_abs()),
         };
         store.redeem_invite(&secret, &session, now(), |_| entry.clone()).await.unwrap().unwrap();
     }
+}
+
+fn fingerprint(number: u128) -> Fingerprint {
+    Fingerprint::from_bytes([u8::try_from(number).unwrap(); 32])
 }
 
 fn token(number: u8) -> TokenHash {
