@@ -24,7 +24,8 @@ pub(crate) fn room(config: &Checked, command: &RoomCommand) -> anyhow::Result<()
         }
         RoomCommand::List => {
             for room in list(&server.call(Method::GET, &["rooms"], None)?, "rooms") {
-                println!("{}  {:>3} in  {}", text(room, "room_id"), room["participants"], text(room, "name"));
+                let inside = room["participants"].as_u64().unwrap_or_default();
+                println!("{}  {inside:>3} in  {}", text(room, "room_id"), text(room, "name"));
             }
         }
         RoomCommand::Show { room } => print_room(&server.call(Method::GET, &["rooms", room], None)?),

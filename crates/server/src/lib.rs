@@ -10,6 +10,7 @@ pub mod app;
 pub mod audit;
 pub mod config;
 pub mod faces;
+mod folder_lock;
 pub mod http;
 pub mod hub_driver;
 pub mod media;

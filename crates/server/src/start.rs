@@ -10,7 +10,7 @@ use std::{
 };
 
 use backend::{FolderError, Store, StoreError, folder};
-use identity::{Secret, TokenKind, hash};
+use identity::{Secret, TokenHash, TokenKind, hash};
 use rustls::ServerConfig;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     app::{App, Parts, Tasks},
     config::{Checked, Proxy, PublicUrl, Tls},
     faces,
+    folder_lock::FolderLock,
     http::{
         bearer::AdminToken,
         doors,
@@ -37,6 +38,14 @@ pub enum StartError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// Another server runs on this data folder, or it cannot be written.
+    #[error("the data folder {} cannot be taken, perhaps by another server: {source}", folder.display())]
+    Taken {
+        /// Which.
+        folder: PathBuf,
+        /// From the operating system.
+        source: io::Error,
+    },
     /// The store cannot be opened.
     #[error("the store {}: {source}", file.display())]
     Store {
@@ -108,6 +117,8 @@ pub struct Running {
     app: Option<App>,
     tasks: Option<Tasks>,
     store: Store,
+    #[expect(dead_code, reason = "held: others stay out of the data folder until the end")]
+    lock: FolderLock,
 }
 
 impl Server {
@@ -120,19 +131,10 @@ impl Server {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        let folder = config.data_dir.as_path();
-        folder::prepare(folder)?;
-        let token = folder::admin_token(folder, ambient::random()?)?;
-        let store = Store::open(&config.store_file)
-            .await
-            .map_err(|source| StartError::Store { file: config.store_file.clone(), source })?;
-        // Before the services, since links and the certificate name the port.
-        let sockets = Sockets::bind(&config)?;
-        let public_url = config.http.public_url(sockets.main_address);
-        let tls = certificate(&config, sockets.main_address.ip(), &public_url)?;
-        let media = MediaPool::start(&media_config(&config), ambient::random()?)?;
+        let ground = Ground::prepare(config).await?;
+        let media = MediaPool::start(&media_config(&ground.config), ambient::random()?)?;
         let pool = media.pool.clone();
-        let begun = Running::begin(config, token, store, sockets, public_url, tls, media).await;
+        let begun = Running::begin(ground, media).await;
         if begun.is_err() {
             pool.stop();
         }
@@ -140,18 +142,40 @@ impl Server {
     }
 }
 
+/// What there is before the media and the services.
+struct Ground {
+    config: Checked,
+    lock: FolderLock,
+    admin_token: TokenHash,
+    store: Store,
+    sockets: Sockets,
+    public_url: PublicUrl,
+    certificate: Option<Certificate>,
+}
+
+impl Ground {
+    async fn prepare(config: Checked) -> Result<Self, StartError> {
+        let folder = config.data_dir.as_path();
+        folder::prepare(folder)?;
+        let lock = FolderLock::take(folder)
+            .map_err(|source| StartError::Taken { folder: folder.to_owned(), source })?;
+        let token = folder::admin_token(folder, ambient::random()?)?;
+        let admin_token = hash(TokenKind::Admin, &token)
+            .map_err(|_| FolderError::MalformedToken { file: folder.join("admin-token") })?;
+        let store = Store::open(&config.store_file)
+            .await
+            .map_err(|source| StartError::Store { file: config.store_file.clone(), source })?;
+        // Before the services, since links and the certificate name the port.
+        let sockets = Sockets::bind(&config)?;
+        let public_url = config.http.public_url(sockets.main_address);
+        let certificate = certificate(&config, sockets.main_address.ip(), &public_url)?;
+        Ok(Self { config, lock, admin_token, store, sockets, public_url, certificate })
+    }
+}
+
 impl Running {
-    async fn begin(
-        config: Checked,
-        token: Secret,
-        store: Store,
-        sockets: Sockets,
-        public_url: PublicUrl,
-        tls: Option<Certificate>,
-        media: StartedMedia,
-    ) -> Result<Self, StartError> {
-        let unusable = || FolderError::MalformedToken { file: config.data_dir.join("admin-token") };
-        let admin_token = hash(TokenKind::Admin, &token).map_err(|_| unusable())?;
+    async fn begin(ground: Ground, media: StartedMedia) -> Result<Self, StartError> {
+        let Ground { config, lock, admin_token, store, sockets, public_url, certificate } = ground;
         let metrics = Arc::new(Metrics::new());
         let (app, tasks) = App::start(Parts {
             store: store.clone(),
@@ -163,25 +187,17 @@ impl Running {
         metrics.watch(media.pool.clone(), app.census());
         let sign_in_url = Secret::new(app.accounts.start_link(&public_url).await?);
         let health = Health::default();
-        let routes =
-            faces::routes(app.clone()).merge(health_routes(health.clone())).merge(guarded_metrics_routes(
-                Arc::clone(&metrics),
-                AdminToken::new(admin_token),
-                Arc::clone(&app.limits),
-            ));
+        let (admin, limits) = (AdminToken::new(admin_token), Arc::clone(&app.limits));
+        let routes = faces::routes(app.clone())
+            .merge(health_routes(health.clone()))
+            .merge(guarded_metrics_routes(Arc::clone(&metrics), admin, limits));
         let routes = doors(routes, &public_url, config.http.proxy, Arc::clone(&metrics));
-        let here = Whereabouts {
-            address: sockets.main_address,
-            certificate: tls.as_ref().map(|certificate| certificate.file.clone()),
-        };
+        let (tls, file) = certificate.map(|shown| (shown.config, shown.file)).unzip();
+        let here = Whereabouts { address: sockets.main_address, certificate: file };
         let serving = |source| StartError::Listen { address: here.address, source };
-        let main = serve(sockets.main, routes, tls.map(|certificate| certificate.config), config.http.proxy)
-            .map_err(serving)?;
-        let metrics_listener = sockets
-            .metrics
-            .map(|socket| serve(socket, open_metrics_routes(metrics), None, Proxy::Absent))
-            .transpose()
-            .map_err(serving)?;
+        let main = serve(sockets.main, routes, tls, config.http.proxy).map_err(serving)?;
+        let open_metrics = |socket| serve(socket, open_metrics_routes(metrics), None, Proxy::Absent);
+        let metrics_listener = sockets.metrics.map(open_metrics).transpose().map_err(serving)?;
         here.write(&config.data_dir).map_err(|source| StartError::Whereabouts { source })?;
         let addresses = Addresses {
             http: main.address(),
@@ -201,6 +217,7 @@ impl Running {
             app: Some(app),
             tasks: Some(tasks),
             store,
+            lock,
         })
     }
 
