@@ -1,6 +1,11 @@
 //! The binary as an operator uses it.
 #![allow(clippy::disallowed_methods, reason = "the time that a stop takes is read from the clock")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper that fails fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails fails its test"
+)]
 
 use std::{
     io::{BufRead, BufReader, Read},

@@ -166,6 +166,23 @@ async fn a_grant_that_ends_ends_the_session() {
 }
 
 #[tokio::test]
+async fn who_does_not_come_back_loses_the_media() {
+    let brief = hub::Limits { linger: Duration::ZERO, linger_without_media: Duration::ZERO, ..ROOM_LIMITS };
+    let stage = Stage::with_limits(brief).await;
+    let (ana, _hers) = stage.enter(1, 1).await;
+    let (ben, mut his) = stage.enter(2, 2).await;
+    stage.offer(ana, "m1", 1);
+    stage.hear(&mut his).await;
+    stage.commands();
+    stage.calls.disconnected(ana.connection, Some(ana)).await;
+    let heard = stage.hear(&mut his).await;
+    assert_eq!(heard, ["roster 1 2", "roster 2"]);
+    assert_eq!(stage.commands(), ["leave 1"]);
+    stage.calls.mute(ben, Source::Voice, true).await.unwrap();
+    assert_eq!(stage.calls.mute(ana, Source::Voice, true).await, Err(Refusal::Denied));
+}
+
+#[tokio::test]
 async fn an_engine_that_takes_no_command_is_told_later() {
     let stage = Stage::new().await;
     let (ana, _outlet) = stage.enter(1, 1).await;
@@ -193,10 +210,14 @@ struct Listener {
 
 impl Stage {
     async fn new() -> Self {
+        Self::with_limits(ROOM_LIMITS).await
+    }
+
+    async fn with_limits(limits: hub::Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).await.unwrap();
         fill(&store).await;
-        let (driver, hub, _expired) = HubDriver::new(ROOM_LIMITS);
+        let (driver, hub, expired) = HubDriver::new(limits);
         tokio::spawn(driver.run());
         let engine = Arc::new(Mutex::new(Listener::default()));
         let listener = engine.clone();
@@ -209,7 +230,9 @@ impl Stage {
             listener.heard.push(tell(&command));
             Ok(())
         };
-        Self { calls: Arc::new(Calls::with_engine(store, hub, Box::new(send))), engine, _folder: folder }
+        let calls = Arc::new(Calls::with_engine(store, hub, Box::new(send)));
+        tokio::spawn(Calls::forget(Arc::downgrade(&calls), expired));
+        Self { calls, engine, _folder: folder }
     }
 
     /// Session 1 moderates; the others only speak.
