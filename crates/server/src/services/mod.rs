@@ -7,6 +7,8 @@ mod rooms;
 use std::time::Duration;
 
 use backend::StoreError;
+/// Records of the store, as services hand them on.
+pub use backend::{AuditRecord, InviteRecord, RoomRecord};
 
 pub use accounts::{Accounts, Admitted, SignedIn};
 pub use calls::{Calls, Described, MediaNews, Offer, Seat, Welcome, muted};

@@ -7,7 +7,6 @@ use axum::extract::{Json, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use backend::{AuditRecord, InviteRecord};
 use identity::{InviteId, RoomKey, SessionId};
 use serde::Deserialize;
 use wire::rooms::{
@@ -21,6 +20,7 @@ use crate::http::body::JsonBytes;
 use crate::http::operator::Operator;
 use crate::http::peer::Peer;
 use crate::http::problem::Problem;
+use crate::services::{AuditRecord, InviteRecord};
 
 const PAGE: u32 = 100;
 const LONGEST_PAGE: u32 = 200;

@@ -96,12 +96,14 @@ impl Calls {
         let _ = (self.media)(room, Command::Repeat { participant: participant_id(session) });
         let _ = self.hub.input(Input::SetMedia { session, media }).await;
         // A revocation that was written after the session was believed has cut only what was seated by then.
-        let record = self.store.session_by_token(&token).await?;
+        let seat = Seat { session, connection };
+        let record =
+            self.store.session_by_token(&token).await.inspect_err(|_| self.table().leave_seat(seat))?;
         if record.is_none_or(|record| record.participant.token.revoked.is_some()) {
             self.cut(session, PuntReason::Revoked).await;
             return Err(Refusal::Denied);
         }
-        Ok(Seat { session, connection })
+        Ok(seat)
     }
 
     async fn enter(&self, admitted: &Admitted, connection: ConnectionId) -> Result<(), HubRefused> {

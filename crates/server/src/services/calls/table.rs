@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hub::{ConnectionId, Media as MediaStanding, State};
-use identity::{Permission, Permissions, RoomKey, SessionId};
-use sfu::{Codec, Command, Event, EventKind, LeaveReason, ParticipantId, Profile, RoomId, Source, Sources};
+use identity::{Fingerprint, Permission, Permissions, RoomKey, SessionId};
+use sfu::{
+    Codec, Command, Event, EventKind, LeaveReason, ParticipantId, Profile, RoomId, SignalRefusal, Source,
+    Sources,
+};
 
 use super::news::{Described, MediaNews};
 use super::{Seat, Welcome};
@@ -134,6 +137,15 @@ impl Table {
                 return Ok(());
             }
             Some(_) => (),
+            // The engine would refuse it too, but only after the join has put an end to the media that there is.
+            None if !is_bound(&member.admitted, &offer.sdp) => {
+                member.outbox.say(Told::Media(MediaNews::Refused {
+                    label: offer.label,
+                    described: Described::Offer,
+                    refusal: SignalRefusal::Fingerprint,
+                }));
+                return Ok(());
+            }
             None => {
                 let profile = profile(&member.admitted);
                 send(room, Command::Join { room, participant, incarnation, profile })?;
@@ -242,6 +254,15 @@ fn profile(admitted: &Admitted) -> Profile {
         codecs: vec![Codec::Opus, Codec::Vp8],
         stream: admitted.session.id.to_string(),
     }
+}
+
+/// Returns whether a description has a fingerprint, and none but the bound one (RFC 8122 §5).
+fn is_bound(admitted: &Admitted, sdp: &str) -> bool {
+    let bound = admitted.session.grant.bound_to();
+    let mut claimed =
+        sdp.lines().filter_map(|line| line.trim_end().strip_prefix("a=fingerprint:")).peekable();
+    claimed.peek().is_some()
+        && claimed.all(|text| Fingerprint::parse(text).is_ok_and(|claimed| bound.contains(&claimed)))
 }
 
 fn may_send(permissions: Permissions) -> Sources {

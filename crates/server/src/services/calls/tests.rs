@@ -45,6 +45,22 @@ async fn an_offer_with_another_label_makes_media_anew() {
 }
 
 #[tokio::test]
+async fn an_offer_with_a_foreign_fingerprint_leaves_the_media_alone() {
+    let stage = Stage::new().await;
+    let (ana, mut outlet) = stage.enter(1, 1).await;
+    stage.offer(ana, "m1", 1);
+    stage.commands();
+    stage.hear(&mut outlet).await;
+    for fingerprints in [&[][..], &[fingerprint(2)], &[fingerprint(1), fingerprint(2)]] {
+        stage.offer_with(ana, "m2", 1, fingerprints);
+        assert_eq!(stage.hear(&mut outlet).await, ["refused Offer Fingerprint"]);
+    }
+    assert!(stage.commands().is_empty());
+    stage.offer(ana, "m1", 2);
+    assert_eq!(stage.commands(), ["offer 2"]);
+}
+
+#[tokio::test]
 async fn what_the_engine_says_reaches_whoever_it_is_about() {
     let stage = Stage::new().await;
     let (ana, mut outlet) = stage.enter(1, 1).await;
@@ -150,6 +166,23 @@ async fn a_grant_that_ends_ends_the_session() {
 }
 
 #[tokio::test]
+async fn who_does_not_come_back_loses_the_media() {
+    let brief = hub::Limits { linger: Duration::ZERO, linger_without_media: Duration::ZERO, ..ROOM_LIMITS };
+    let stage = Stage::with_limits(brief).await;
+    let (ana, _hers) = stage.enter(1, 1).await;
+    let (ben, mut his) = stage.enter(2, 2).await;
+    stage.offer(ana, "m1", 1);
+    stage.hear(&mut his).await;
+    stage.commands();
+    stage.calls.disconnected(ana.connection, Some(ana)).await;
+    let heard = stage.hear(&mut his).await;
+    assert_eq!(heard, ["roster 1 2", "roster 2"]);
+    assert_eq!(stage.commands(), ["leave 1"]);
+    stage.calls.mute(ben, Source::Voice, true).await.unwrap();
+    assert_eq!(stage.calls.mute(ana, Source::Voice, true).await, Err(Refusal::Denied));
+}
+
+#[tokio::test]
 async fn an_engine_that_takes_no_command_is_told_later() {
     let stage = Stage::new().await;
     let (ana, _outlet) = stage.enter(1, 1).await;
@@ -177,10 +210,14 @@ struct Listener {
 
 impl Stage {
     async fn new() -> Self {
+        Self::with_limits(ROOM_LIMITS).await
+    }
+
+    async fn with_limits(limits: hub::Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).await.unwrap();
         fill(&store).await;
-        let (driver, hub, _expired) = HubDriver::new(ROOM_LIMITS);
+        let (driver, hub, expired) = HubDriver::new(limits);
         tokio::spawn(driver.run());
         let engine = Arc::new(Mutex::new(Listener::default()));
         let listener = engine.clone();
@@ -193,7 +230,9 @@ impl Stage {
             listener.heard.push(tell(&command));
             Ok(())
         };
-        Self { calls: Arc::new(Calls::with_engine(store, hub, Box::new(send))), engine, _folder: folder }
+        let calls = Arc::new(Calls::with_engine(store, hub, Box::new(send)));
+        tokio::spawn(Calls::forget(Arc::downgrade(&calls), expired));
+        Self { calls, engine, _folder: folder }
     }
 
     /// Session 1 moderates; the others only speak.
@@ -201,7 +240,7 @@ impl Stage {
         let id = SessionId(number.into());
         let speak = Permissions::NONE.with(Permission::Speak);
         let permissions = if number == 1 { speak.with(Permission::Moderate) } else { speak };
-        let grant = Grant::new(Principal::guest(id), permissions, UnixMillis::MAX);
+        let grant = Grant::new(Principal::guest(id), permissions, UnixMillis::MAX).bind(fingerprint(id.0));
         Admitted {
             session: Session { id, name: number.to_string(), grant },
             room: ROOM,
@@ -219,7 +258,12 @@ impl Stage {
     }
 
     fn offer(&self, seat: Seat, label: &str, id: u32) {
-        let offer = Offer { label: label.into(), id, sdp: String::new(), sources: BTreeMap::new() };
+        self.offer_with(seat, label, id, &[fingerprint(seat.session.0)]);
+    }
+
+    fn offer_with(&self, seat: Seat, label: &str, id: u32, fingerprints: &[Fingerprint]) {
+        let lines = fingerprints.iter().map(|fingerprint| format!("a=fingerprint:{fingerprint}\r\n"));
+        let offer = Offer { label: label.into(), id, sdp: lines.collect(), sources: BTreeMap::new() };
         self.calls.offer(seat, offer).unwrap();
     }
 
@@ -301,12 +345,16 @@ async fn fill(store: &Store) {
             id: SessionId(number.into()),
             token: token(number),
             name: number.to_string(),
-            fingerprint: Fingerprint::from_bytes([number; 32]),
+            fingerprint: fingerprint(number.into()),
             key: PublicKey::parse(KEY).unwrap(),
             expires_at: UnixMillis(i64::MAX.unsigned_abs()),
         };
         store.redeem_invite(&secret, &session, now(), |_| entry.clone()).await.unwrap().unwrap();
     }
+}
+
+fn fingerprint(number: u128) -> Fingerprint {
+    Fingerprint::from_bytes([u8::try_from(number).unwrap(); 32])
 }
 
 fn token(number: u8) -> TokenHash {
