@@ -48,7 +48,8 @@ async fn a_description_has_the_bound_fingerprint_and_no_other() {
     let own = fingerprint_text(&ana.client.fingerprint);
     let foreign = fingerprint_text(&[7; 32]);
     let line = |text: &str| format!("a=fingerprint:{text}\r\n");
-    let patches: [(&str, Box<dyn Fn(String) -> String>); 3] = [
+    type Patch<'a> = Box<dyn Fn(String) -> String + 'a>;
+    let patches: [(&str, Patch<'_>); 3] = [
         ("foreign", Box::new(|sdp| sdp.replace(&own, &foreign))),
         ("several", Box::new(|sdp| sdp.replace(&line(&own), &format!("{}{}", line(&own), line(&foreign))))),
         ("absent", Box::new(|sdp| sdp.replace(&line(&own), ""))),

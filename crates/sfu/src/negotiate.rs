@@ -109,7 +109,7 @@ impl Participant {
                 Some(mid) if track.wanted && !track.active => changes.set_direction(mid, Direction::SendOnly),
                 // Not `active`: a track may have become unwanted while another offer waited for its answer.
                 Some(mid) if !track.wanted && open.contains(&mid) => {
-                    changes.set_direction(mid, Direction::Inactive)
+                    changes.set_direction(mid, Direction::Inactive);
                 }
                 _ => {}
             }

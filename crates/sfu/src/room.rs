@@ -63,7 +63,7 @@ impl Shard {
         match event {
             RtcEvent::RtpPacket(packet) => self.forward(now, seat, &packet),
             RtcEvent::KeyframeRequest(request) => {
-                self.keyframe_wanted(now, seat, |track| track.mid == Some(request.mid))
+                self.keyframe_wanted(now, seat, |track| track.mid == Some(request.mid));
             }
             RtcEvent::Connected => self.connected(now, seat),
             RtcEvent::IceConnectionStateChange(state) => {

@@ -1,4 +1,12 @@
 //! Whole calls on the stage.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "test code: a broken assumption should fail the test, loudly"
+)]
 
 use std::time::Duration;
 
