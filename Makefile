@@ -11,7 +11,7 @@ run: build
 
 ## build: the pages, then the binary that embeds them.
 build: rust-needs console
-	@cargo build --release --locked --quiet --package countersign
+	@cargo build --release --locked --package countersign
 
 console: console/dist/index.html
 
