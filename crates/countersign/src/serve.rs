@@ -19,16 +19,19 @@ pub(crate) fn serve(config: Checked) -> anyhow::Result<()> {
         let deadline = config.shutdown_deadline;
         // Before the start, so that a signal during it is not lost.
         let mut signals = Signals::new().context("no signals")?;
-        let running = Server::start(config).await?;
+        let mut running = Server::start(config).await?;
         let mut out = std::io::stdout().lock();
         writeln!(out, "Open this link to sign in: {}", running.sign_in_url.expose())
             .and_then(|()| out.flush())
             .context("the link cannot be printed")?;
         drop(out);
-        signals.next().await;
+        let ending = tokio::select! {
+            () = signals.next() => Ok(()),
+            () = running.failed() => Err(anyhow::anyhow!("a part of the server has failed; the log says more")),
+        };
         tracing::info!("stopping; a second signal cuts it short");
         tokio::select! {
-            () = running.stop(deadline) => Ok(()),
+            () = running.stop(deadline) => ending,
             () = signals.next() => std::process::exit(INTERRUPTED),
         }
     })

@@ -23,7 +23,7 @@ use crate::services::{Accounts, Calls, Rooms};
 /// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
 /// message.
 const WAITING_PER_ADDRESS: usize = 8;
-const WAITING: usize = 1_024;
+const WAITING: usize = 256;
 
 /// What every handler receives; clones are one.
 #[derive(Clone)]
@@ -147,6 +147,13 @@ impl Census {
 }
 
 impl Tasks {
+    /// Waits until a task has ended; while the server runs, only a failure makes one end.
+    pub async fn one_ended(&mut self) {
+        if let Some(Err(error)) = self.tasks.join_next().await {
+            tracing::error!(%error, "a task has failed");
+        }
+    }
+
     /// Waits until every task has ended, which they do once the [`App`] and the media engine are gone; afterwards everything is written.
     pub async fn finish(mut self, within: Duration) {
         let ended = async { while self.tasks.join_next().await.is_some() {} };

@@ -221,6 +221,14 @@ impl Running {
         })
     }
 
+    /// Waits until a part that should run as long as the server has ended, such as the media thread.
+    pub async fn failed(&mut self) {
+        match &mut self.tasks {
+            Some(tasks) => tasks.one_ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Takes no more connections, says goodbye to everyone, closes the rooms, writes what is not written, and ends, within `deadline`;
     /// what is not done then is cut off.
     pub async fn stop(mut self, deadline: Duration) {

@@ -75,7 +75,8 @@ fn what_is_not_permitted_is_not_published() {
     only_voice.may_send = Sources::default().with(Voice);
     let participant = stage.clients[index].id;
     stage.say(Command::Join { room: RoomId(1), participant, incarnation: 1, profile: only_voice });
-    let offers: [(&[Source], fn(&mut BTreeMap<String, Source>)); 4] = [
+    type Alter = fn(&mut BTreeMap<String, Source>);
+    let offers: [(&[Source], Alter); 4] = [
         (&[Camera], |_| {}),
         (&[Voice], |sources| sources.clear()),
         (&[Voice], |sources| sources.values_mut().for_each(|source| *source = Camera)),

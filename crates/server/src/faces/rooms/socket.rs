@@ -1,8 +1,10 @@
 //! One WebSocket of a participant, from hello to goodbye.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::extract::ws::{Utf8Bytes, WebSocket};
+use futures_util::FutureExt;
 use hub::PuntReason;
 use identity::Secret;
 use tokio::sync::watch;
@@ -117,11 +119,16 @@ async fn serve(
         participant.outbox.close(reason);
         reason
     };
-    let (heard, reason) = tokio::join!(participant.listen(hearing, stopping), speak);
+    let both = async { tokio::join!(participant.listen(hearing, stopping), speak) };
+    let ended = AssertUnwindSafe(both).catch_unwind().await;
     app.calls.disconnected(connection, Some(seat)).await;
-    match heard {
-        Listened::Gone => Ending::Gone,
-        Listened::Closed => Ending::Goodbye(reason),
+    match ended {
+        Ok((Listened::Gone, _)) => Ending::Gone,
+        Ok((Listened::Closed, reason)) => Ending::Goodbye(reason),
+        Err(_) => {
+            tracing::error!("a socket's step panicked; its session lingers");
+            Ending::Gone
+        }
     }
 }
 
