@@ -105,6 +105,16 @@ async fn what_cannot_be_is_refused_with_its_status() {
         let (answered, problem) = answer(request.body(body.to_owned())).await;
         assert_eq!((answered.as_u16(), &problem["status"]), (status, &json!(status)), "{path} {body:.40}");
     }
+    for path in [
+        "%ff".to_owned(),
+        format!("{room}/invites/%ff"),
+        format!("{room}/participants/%ff"),
+        "x/y".to_owned(),
+    ] {
+        let (status, problem) =
+            answer(server.admin(Method::DELETE, &format!("/v1/admin/rooms/{path}"))).await;
+        assert_eq!((status.as_u16(), &problem["type"]), (404, &json!("urn:countersign:not-found")), "{path}");
+    }
     let plain = server.admin(Method::POST, "/v1/admin/rooms").body(r#"{"name":"a"}"#);
     assert_eq!(answer(plain).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     for query in ["limit=0", "limit=201", "before=x"] {

@@ -1,6 +1,9 @@
 use std::{net::SocketAddr, path::Path, time::SystemTime};
 
-use axum::routing::{get, post};
+use axum::{
+    body::{Body, Bytes},
+    routing::{get, post},
+};
 use identity::{Secret, TokenKind, hash, mint};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -109,6 +112,8 @@ async fn errors_are_problems() {
     let json = || echo().header("content-type", "application/json");
     let table = [
         (client(&[]).get(format!("{}/nowhere/at/all", stand.url)), 404, "not-found"),
+        (client(&[]).get(format!("{}/%ff", stand.url)), 404, "not-found"),
+        (client(&[]).get(format!("{}/assets/%ff", stand.url)), 404, "not-found"),
         (client(&[]).get(format!("{}/echo", stand.url)), 405, "method-not-allowed"),
         (echo().body("{}"), 415, "not-json"),
         (json().body(format!("\"{}\"", "x".repeat(9_000))), 413, "too-large"),
@@ -124,6 +129,18 @@ async fn errors_are_problems() {
         assert_eq!(problem["status"], status);
     }
     assert_eq!(json().body("[1]").send().await.unwrap().text().await.unwrap(), "[1]");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up() {
+    let routes = Router::new()
+        .route("/echo", post(async |JsonBytes(bytes): JsonBytes| bytes))
+        .layer(middleware::from_fn_with_state(Duration::from_millis(1), give_up));
+    let stalled = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+    let request = Request::post("/echo").header("content-type", "application/json").body(stalled).unwrap();
+    let answer = tower::ServiceExt::oneshot(routes, request).await.unwrap();
+    assert_eq!(answer.status(), 408);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
 }
 
 #[tokio::test]
