@@ -196,7 +196,10 @@ impl Participant<'_> {
             Intent::Offer(offer) => calls.offer(seat, offer),
             Intent::Answer { label, id, sdp } => calls.answer(seat, &label, id, sdp),
             Intent::Candidate { label, candidate } => calls.candidate(seat, &label, candidate),
-            Intent::Mute { source, muted } => calls.mute(seat, source, muted).await,
+            Intent::Mute { source, muted } => {
+                self.app.limits.check(Action::Mute, Key::Identity(seat.session.0))?;
+                calls.mute(seat, source, muted).await
+            }
             Intent::Remove(session) => calls.remove(seat, session, self.from).await,
             Intent::End => calls.end(seat, self.from).await,
             Intent::Leave => calls.leave(seat, self.from).await,
