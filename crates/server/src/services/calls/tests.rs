@@ -145,6 +145,27 @@ async fn a_room_that_ends_ends_for_everybody() {
     assert_eq!(stage.calls.end_as_operator(&operator(), ROOM, peer()).await, Err(Refusal::NotFound));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_sockets_that_come_at_once_the_one_that_stays_open_is_heard() {
+    let stage = Stage::new().await;
+    for round in 0..400 {
+        let arrivals = [round * 2, round * 2 + 1].map(|number| {
+            let (calls, admitted, (sender, outlet)) = (stage.calls.clone(), stage.admitted(1), outbox());
+            let open = sender.clone();
+            let attached = async move { calls.attach(admitted, ConnectionId(number), sender).await.unwrap() };
+            (tokio::spawn(attached), open, outlet)
+        });
+        let [(first, one, _hears), (second, other, _hears_too)] = arrivals;
+        let seats = [(first.await.unwrap(), one), (second.await.unwrap(), other)];
+        // What the hub has replaced it closes before it takes the next question.
+        stage.calls.hub.present(channel(ROOM)).await.unwrap();
+        for (seat, outbox) in seats {
+            let heard = stage.calls.candidate(seat, "m", "candidate:".into());
+            assert_eq!(heard.is_ok(), !outbox.is_closed(), "round {round}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_grant_that_ends_ends_the_session() {
     let stage = Stage::new().await;
