@@ -4,7 +4,7 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::clients::rooms::Browser;
+use testkit::clients::rooms::{Browser, Socket};
 use testkit::server::{TestServer, answer};
 
 #[tokio::test]
@@ -219,6 +219,12 @@ async fn acts_and_authentications_are_on_record() {
     let ana = Browser::join(&server, &invite, "Ana").await;
     ana.enter(&server).await;
     Browser::new().redeem(&server, "csi_unknown", "Eve").await;
+    let mut stranger = Socket::open(&server).await;
+    stranger.next().await;
+    stranger.say_text("let me in").await;
+    assert_eq!(stranger.end().await.1, Some(4001));
+    let nowhere = format!("/v1/admin/rooms/{}", "0".repeat(32));
+    assert_eq!(answer(server.admin(Method::DELETE, &nowhere)).await.0, StatusCode::NOT_FOUND);
     let server = server.restart().await;
     let (_, page) = answer(server.admin(Method::GET, "/v1/admin/audit?limit=200")).await;
     let lines: Vec<_> = page["records"]
@@ -241,6 +247,8 @@ async fn acts_and_authentications_are_on_record() {
         format!("{} invite.redeem accepted", ana.id),
         format!("{} session.authenticate accepted", ana.id),
         " invite.redeem refused".to_owned(),
+        " session.authenticate refused".to_owned(),
+        "operator room.end refused".to_owned(),
         "operator admin.authenticate accepted".to_owned(),
     ] {
         assert!(lines.contains(&expected), "{expected}: {lines:#?}");

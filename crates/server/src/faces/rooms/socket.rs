@@ -75,10 +75,13 @@ async fn greet(
     };
     let first = match heard {
         Ok(Heard::Text(text)) => connection::first_message(text.as_bytes()),
-        Ok(Heard::Binary) | Err(_) => None,
+        Ok(Heard::Binary) => None,
+        Err(_) => return Err(Ending::TurnedAway(Refusal::Denied)),
         Ok(Heard::Gone) => return Err(Ending::Gone),
     };
-    let FirstMessage { token, signature } = first.ok_or(Ending::TurnedAway(Refusal::Denied))?;
+    let Some(FirstMessage { token, signature }) = first else {
+        return Err(Ending::TurnedAway(app.accounts.unreadable(from)));
+    };
     believe(app, &token, &nonce, &signature, from).await.map_err(Ending::TurnedAway)
 }
 

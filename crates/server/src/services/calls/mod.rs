@@ -20,6 +20,7 @@ use self::table::{Table, participant_id};
 use super::rooms::channel;
 use super::{Admitted, Refusal, Told};
 use crate::ambient::now;
+use crate::audit::Audit;
 use crate::hub_driver::{HubHandle, HubRefused};
 use crate::media::{Busy, MediaPool};
 use crate::outbox::Outbox;
@@ -35,6 +36,7 @@ const BUSY: Duration = Duration::from_secs(1);
 /// The service.
 pub struct Calls {
     store: Store,
+    audit: Audit,
     hub: HubHandle,
     media: Engine,
     table: Mutex<Table>,
@@ -66,12 +68,12 @@ pub struct Welcome {
 impl Calls {
     /// Makes the service.
     #[must_use]
-    pub fn new(store: Store, hub: HubHandle, media: MediaPool) -> Self {
-        Self::with_engine(store, hub, Box::new(move |room, command| media.send(room, command)))
+    pub fn new(store: Store, audit: Audit, hub: HubHandle, media: MediaPool) -> Self {
+        Self::with_engine(store, audit, hub, Box::new(move |room, command| media.send(room, command)))
     }
 
-    fn with_engine(store: Store, hub: HubHandle, media: Engine) -> Self {
-        Self { store, hub, media, table: Mutex::default(), entering: tokio::sync::Mutex::default() }
+    fn with_engine(store: Store, audit: Audit, hub: HubHandle, media: Engine) -> Self {
+        Self { store, audit, hub, media, table: Mutex::default(), entering: tokio::sync::Mutex::default() }
     }
 
     /// Puts a session that was believed on a connection; what it is to be told goes to `outbox`. An older connection of the session is

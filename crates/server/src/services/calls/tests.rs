@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use backend::{NewInvite, NewRoom, NewSession};
+use backend::{AuditRecord, NewInvite, NewRoom, NewSession, Outcome};
 use hub::Event as HubEvent;
 use identity::{
     Fingerprint, Grant, InviteId, Permission, Permissions, Principal, PublicKey, RoomKey, Session, SessionId,
@@ -143,6 +143,9 @@ async fn a_room_that_ends_ends_for_everybody() {
     assert_eq!(stage.hear(&mut hers).await.last().unwrap(), "closed Ended");
     assert_eq!(stage.hear(&mut his).await.last().unwrap(), "closed Ended");
     assert_eq!(stage.calls.end_as_operator(&operator(), ROOM, peer()).await, Err(Refusal::NotFound));
+    for actor in [SessionId(2).to_string(), "operator".to_owned()] {
+        stage.recorded(&actor, "room.end", Outcome::Refused).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -251,7 +254,9 @@ impl Stage {
             listener.heard.push(tell(&command));
             Ok(())
         };
-        let calls = Arc::new(Calls::with_engine(store, hub, Box::new(send)));
+        let (audit, task) = Audit::new(store.clone());
+        tokio::spawn(task.run());
+        let calls = Arc::new(Calls::with_engine(store, audit, hub, Box::new(send)));
         tokio::spawn(Calls::forget(Arc::downgrade(&calls), expired));
         Self { calls, engine, _folder: folder }
     }
@@ -276,6 +281,19 @@ impl Stage {
         let connection = ConnectionId(connection);
         let seat = self.calls.attach(self.admitted(number), connection, sender).await.unwrap();
         (seat, outlet)
+    }
+
+    /// Waits until such a line is on record.
+    async fn recorded(&self, actor: &str, action: &str, outcome: Outcome) {
+        let is_it = |AuditRecord { entry, .. }: &AuditRecord| {
+            (entry.actor.as_str(), entry.action.as_str(), entry.outcome) == (actor, action, outcome)
+        };
+        let written = async {
+            while !self.calls.store.audit_page(None, 200).await.unwrap().iter().any(is_it) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), written).await.expect("it is not on record");
     }
 
     fn offer(&self, seat: Seat, label: &str, id: u32) {
