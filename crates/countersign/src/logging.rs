@@ -12,7 +12,8 @@ pub(crate) fn start(log: Log) {
     let ours = ["countersign", "server", "backend", "hub", "sfu", "identity", "wire"];
     let directives: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
     let filter = EnvFilter::new(format!("{foreign},{}", directives.join(",")));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // On a full disk or a closed pipe a line is lost; telling of that on the same stream would panic whoever had something to say.
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     match log.format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().init(),

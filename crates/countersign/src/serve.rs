@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::{Server, config::Checked};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -14,6 +15,7 @@ const INTERRUPTED: i32 = 130;
 /// Runs the server until SIGTERM or SIGINT.
 pub(crate) fn serve(config: Checked) -> anyhow::Result<()> {
     logging::start(config.log);
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
         let deadline = config.shutdown_deadline;
@@ -35,6 +37,14 @@ pub(crate) fn serve(config: Checked) -> anyhow::Result<()> {
             () = signals.next() => std::process::exit(INTERRUPTED),
         }
     })
+}
+
+/// Every client costs a file descriptor, and the usual soft limit of 1,024 is a few addresses' worth. The hard limit is the operator's.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 struct Signals {

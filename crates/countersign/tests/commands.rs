@@ -208,3 +208,40 @@ fn two_servers_do_not_share_a_folder() {
     assert!(!printed(folder.path(), &["room", "create", "Still there"]).is_empty());
     assert_eq!(first.stop().0, Some(0));
 }
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut child = countersign(folder.path(), &[]).stdout(Stdio::piped()).stderr(full).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let serving = Serving { child, line };
+    assert!(serving.line.contains("/#sign-in="), "it started");
+    assert_eq!(printed(folder.path(), &["room", "create", "Standup"]).len(), 32);
+}
+
+#[test]
+fn a_low_limit_of_open_files_is_raised_as_far_as_the_operator_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    let binary = countersign(folder.path(), &[]);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "ulimit -Sn 128 && exec \"$@\"", "sh"])
+        .arg(binary.get_program())
+        .args(binary.get_args());
+    shell.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let serving = Serving { child, line };
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", serving.child.id())).unwrap();
+    let files: Vec<_> = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let [soft, hard, ..] = files.as_slice() else { panic!("{files:?}") };
+    assert_eq!(soft, hard);
+}

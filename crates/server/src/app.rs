@@ -75,7 +75,7 @@ impl App {
         tasks.spawn(audit_task.run());
         let (driver, hub, expired) = HubDriver::new(ROOM_LIMITS);
         tasks.spawn(driver.run());
-        let calls = Arc::new(Calls::new(store.clone(), hub.clone(), media));
+        let calls = Arc::new(Calls::new(store.clone(), audit.clone(), hub.clone(), media));
         let running = calls.clone();
         tasks.spawn(async move { running.run(events).await });
         tasks.spawn(Calls::forget(Arc::downgrade(&calls), expired));

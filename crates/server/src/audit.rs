@@ -9,6 +9,7 @@ use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use backend::{AuditEntry, Outcome, Store};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
@@ -96,10 +97,22 @@ impl Audit {
         answer.await.map_err(|_| Refusal::Unavailable)?
     }
 
+    /// Counts an act that was to be written by the store and was refused.
+    pub fn refused(&self, act: &AuditEntry) {
+        self.count(AuditEntry { outcome: Outcome::Refused, ..act.clone() });
+    }
+
     /// Counts an act that was refused, or one too frequent for a line of its own; it is written within a second.
     pub fn counted(&self, act: Act<'_>, outcome: Outcome) {
-        if self.lines.try_send(Line::Counted(line(act, outcome))).is_err() {
-            tracing::warn!(action = act.action, "an audit line was lost: too many wait");
+        self.count(line(act, outcome));
+    }
+
+    fn count(&self, line: AuditEntry) {
+        if let Err(lost) = self.lines.try_send(Line::Counted(line)) {
+            let (TrySendError::Full(line) | TrySendError::Closed(line)) = lost;
+            let (Line::Awaited(AuditEntry { action, .. }, _) | Line::Counted(AuditEntry { action, .. })) =
+                line;
+            tracing::warn!(action, "an audit line was lost: too many wait");
         }
     }
 }

@@ -20,7 +20,6 @@ use crate::{
     faces,
     folder_lock::FolderLock,
     http::{
-        bearer::AdminToken,
         doors,
         health::{Health, guarded_metrics_routes, health_routes, open_metrics_routes},
         listener::{Listening, bind, serve},
@@ -187,10 +186,10 @@ impl Running {
         metrics.watch(media.pool.clone(), app.census());
         let sign_in_url = Secret::new(app.accounts.start_link(&public_url).await?);
         let health = Health::default();
-        let (admin, limits) = (AdminToken::new(admin_token), Arc::clone(&app.limits));
+        let (accounts, limits) = (Arc::clone(&app.accounts), Arc::clone(&app.limits));
         let routes = faces::routes(app.clone())
             .merge(health_routes(health.clone()))
-            .merge(guarded_metrics_routes(Arc::clone(&metrics), admin, limits));
+            .merge(guarded_metrics_routes(Arc::clone(&metrics), accounts, limits));
         let routes = doors(routes, &public_url, config.http.proxy, Arc::clone(&metrics));
         let (tls, file) = certificate.map(|shown| (shown.config, shown.file)).unzip();
         let here = Whereabouts { address: sockets.main_address, certificate: file };

@@ -4,7 +4,7 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::clients::rooms::Browser;
+use testkit::clients::rooms::{Browser, Socket};
 use testkit::server::{TestServer, answer};
 
 #[tokio::test]
@@ -104,6 +104,16 @@ async fn what_cannot_be_is_refused_with_its_status() {
         let request = server.admin(Method::POST, path).header("content-type", "application/json");
         let (answered, problem) = answer(request.body(body.to_owned())).await;
         assert_eq!((answered.as_u16(), &problem["status"]), (status, &json!(status)), "{path} {body:.40}");
+    }
+    for path in [
+        "%ff".to_owned(),
+        format!("{room}/invites/%ff"),
+        format!("{room}/participants/%ff"),
+        "x/y".to_owned(),
+    ] {
+        let (status, problem) =
+            answer(server.admin(Method::DELETE, &format!("/v1/admin/rooms/{path}"))).await;
+        assert_eq!((status.as_u16(), &problem["type"]), (404, &json!("urn:countersign:not-found")), "{path}");
     }
     let plain = server.admin(Method::POST, "/v1/admin/rooms").body(r#"{"name":"a"}"#);
     assert_eq!(answer(plain).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -209,6 +219,12 @@ async fn acts_and_authentications_are_on_record() {
     let ana = Browser::join(&server, &invite, "Ana").await;
     ana.enter(&server).await;
     Browser::new().redeem(&server, "csi_unknown", "Eve").await;
+    let mut stranger = Socket::open(&server).await;
+    stranger.next().await;
+    stranger.say_text("let me in").await;
+    assert_eq!(stranger.end().await.1, Some(4001));
+    let nowhere = format!("/v1/admin/rooms/{}", "0".repeat(32));
+    assert_eq!(answer(server.admin(Method::DELETE, &nowhere)).await.0, StatusCode::NOT_FOUND);
     let server = server.restart().await;
     let (_, page) = answer(server.admin(Method::GET, "/v1/admin/audit?limit=200")).await;
     let lines: Vec<_> = page["records"]
@@ -231,6 +247,8 @@ async fn acts_and_authentications_are_on_record() {
         format!("{} invite.redeem accepted", ana.id),
         format!("{} session.authenticate accepted", ana.id),
         " invite.redeem refused".to_owned(),
+        " session.authenticate refused".to_owned(),
+        "operator room.end refused".to_owned(),
         "operator admin.authenticate accepted".to_owned(),
     ] {
         assert!(lines.contains(&expected), "{expected}: {lines:#?}");

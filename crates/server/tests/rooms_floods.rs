@@ -4,10 +4,10 @@
 
 use std::net::IpAddr;
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use testkit::clients::rooms::{Browser, Socket};
-use testkit::server::{TestServer, http_client_from};
+use testkit::server::{TestServer, answer, http_client_from};
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_punted_and_the_others_get_on() {
@@ -102,4 +102,34 @@ async fn messages_above_the_rate_are_answered_with_busy() {
     assert!((120..200).contains(&pongs), "{pongs}");
     his.say(&json!({"type": "ping"})).await;
     his.next_of("pong").await;
+}
+
+#[tokio::test]
+async fn a_flood_of_mutes_does_not_become_a_flood_of_rosters() {
+    let server = TestServer::start().await;
+    let room = server.create_room().await;
+    let ana = Browser::join(&server, &server.invite(&room, 1, &["speak"]).await.1, "Ana").await;
+    let (mut hers, _) = ana.enter(&server).await;
+    for number in 0..80 {
+        hers.say(&json!({"type": "mute", "source": "voice", "muted": number % 2 == 0})).await;
+    }
+    let refused = hers.next_of("error").await;
+    assert_eq!((&refused["code"], &refused["about"]), (&json!("busy"), &json!("mute")));
+}
+
+#[tokio::test]
+async fn a_flood_of_cookies_does_not_reach_the_store() {
+    let server = TestServer::start().await;
+    let flooding = http_client_from([127, 0, 0, 2].into());
+    let url = format!("http://{}/v1/console/me", server.address);
+    let cookie = format!("countersign_console=csc_{}", "A".repeat(43));
+    for _ in 0..500 {
+        flooding.get(&url).header("cookie", &cookie).send().await.unwrap();
+    }
+    let server = server.restart().await;
+    let (_, page) = answer(server.admin(Method::GET, "/v1/admin/audit?limit=200")).await;
+    let records = page["records"].as_array().unwrap().iter();
+    let looked_up = records.filter(|record| record["action"] == "console.authenticate");
+    let count: u64 = looked_up.map(|record| record["count"].as_u64().unwrap()).sum();
+    assert!((300..450).contains(&count), "{count}");
 }

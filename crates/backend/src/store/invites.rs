@@ -166,22 +166,19 @@ impl Store {
     }
 }
 
+const TAKE_USE: &str = "UPDATE invites SET used = used + 1
+    WHERE token_hash = $1 AND used < uses AND expires_at > $2 AND revoked_at IS NULL
+      AND EXISTS (SELECT 1 FROM rooms WHERE rooms.room_id = invites.room_id AND rooms.ended_at IS NULL)
+    RETURNING invite_id, room_id, permissions, (SELECT name FROM rooms WHERE rooms.room_id = invites.room_id) AS name";
+
 /// Takes one use of an invite that is good at `now`. One statement for every case, so that a refusal does not tell its reason by its cost.
 async fn take_use(
     change: &mut Transaction<'static, Any>,
     invite: &TokenHash,
     now: UnixMillis,
 ) -> Result<Option<Redeemed>, StoreError> {
-    let row = sqlx::query(
-        "UPDATE invites SET used = used + 1
-         WHERE token_hash = $1 AND used < uses AND expires_at > $2 AND revoked_at IS NULL
-           AND room_id IN (SELECT room_id FROM rooms WHERE ended_at IS NULL)
-         RETURNING invite_id, room_id, permissions, (SELECT name FROM rooms WHERE rooms.room_id = invites.room_id) AS name",
-    )
-    .bind(invite.to_hex())
-    .bind(stored(now.0))
-    .fetch_all(&mut **change)
-    .await?;
+    let row =
+        sqlx::query(TAKE_USE).bind(invite.to_hex()).bind(stored(now.0)).fetch_all(&mut **change).await?;
     let Some(row) = row.first() else { return Ok(None) };
     Ok(Some(Redeemed {
         invite: parsed(row, "invite_id")?,
@@ -202,4 +199,21 @@ fn read(row: &AnyRow) -> Result<InviteRecord, StoreError> {
         expires_at: time(row, "expires_at")?,
         revoked_at: optional_time(row, "revoked_at")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn redeeming_costs_the_same_however_many_rooms_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+        let explain = format!("EXPLAIN QUERY PLAN {TAKE_USE}");
+        let plan = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(&store.writer).await.unwrap();
+        let steps: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
+        assert!(!steps.is_empty() && steps.iter().all(|step| !step.starts_with("SCAN rooms")), "{steps:#?}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What the program relies on: every value present, every combination sensible.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
@@ -137,7 +137,7 @@ impl Http {
         }
         let scheme = if self.tls == Tls::Off { Scheme::Http } else { Scheme::Https };
         let address = bound.ip();
-        let address = if address.is_unspecified() { interface_address().unwrap_or(address) } else { address };
+        let address = if address.is_unspecified() { interface_address(address) } else { address };
         PublicUrl::new(scheme, &address.to_string(), bound.port())
     }
 
@@ -223,8 +223,41 @@ fn check_public_url(
 }
 
 /// The first address of this machine that others can reach, for links when the listener takes every address.
-fn interface_address() -> Option<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().ok()?;
-    let mut addresses = interfaces.into_iter().map(|interface| interface.ip()).filter(|ip| !ip.is_loopback());
-    addresses.clone().find(IpAddr::is_ipv4).or_else(|| addresses.next())
+fn interface_address(listened: IpAddr) -> IpAddr {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let reachable = interfaces.into_iter().filter(|one| !one.is_link_local()).map(|one| one.ip());
+    reachable_address(listened, &reachable.collect::<Vec<_>>())
+}
+
+/// IPv4 first, since everybody has it; loopback when there is nothing else. What listens on every IPv4 address has no IPv6 address.
+fn reachable_address(listened: IpAddr, addresses: &[IpAddr]) -> IpAddr {
+    let served = |address: &&IpAddr| !address.is_loopback() && (listened.is_ipv6() || address.is_ipv4());
+    let found = addresses.iter().filter(served).min_by_key(|address| address.is_ipv6());
+    let loopback = match listened {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    found.copied().unwrap_or(loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_names_an_address_that_is_listened_on() {
+        let table: [(&str, &[&str], &str); 6] = [
+            ("0.0.0.0", &["127.0.0.1", "::1", "2001:db8::1", "10.0.0.7"], "10.0.0.7"),
+            ("::", &["127.0.0.1", "2001:db8::1", "10.0.0.7", "10.0.0.8"], "10.0.0.7"),
+            ("::", &["127.0.0.1", "2001:db8::1"], "2001:db8::1"),
+            ("0.0.0.0", &["127.0.0.1", "2001:db8::1"], "127.0.0.1"),
+            ("0.0.0.0", &[], "127.0.0.1"),
+            ("::", &["::1"], "::1"),
+        ];
+        for (listened, addresses, expected) in table {
+            let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+            let found = reachable_address(listened.parse().unwrap(), &addresses);
+            assert_eq!(found.to_string(), expected, "{listened} {addresses:?}");
+        }
+    }
 }

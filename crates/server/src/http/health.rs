@@ -14,12 +14,12 @@ use axum::{
 };
 
 use super::{
-    bearer::AdminToken,
+    bearer::bearer,
     limits::{Action, Limits},
     peer::Peer,
     problem::Problem,
 };
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, services::Accounts};
 
 /// Whether the server takes on work.
 #[derive(Debug, Clone, Default)]
@@ -52,13 +52,13 @@ async fn healthz(State(health): State<Health>) -> (StatusCode, &'static str) {
 #[derive(Clone)]
 struct Guarded {
     metrics: Arc<Metrics>,
-    admin: AdminToken,
+    accounts: Arc<Accounts>,
     limits: Arc<Limits>,
 }
 
 /// Returns `/metrics` of the main listener, for the admin token.
-pub fn guarded_metrics_routes(metrics: Arc<Metrics>, admin: AdminToken, limits: Arc<Limits>) -> Router {
-    Router::new().route("/metrics", get(guarded_metrics)).with_state(Guarded { metrics, admin, limits })
+pub fn guarded_metrics_routes(metrics: Arc<Metrics>, accounts: Arc<Accounts>, limits: Arc<Limits>) -> Router {
+    Router::new().route("/metrics", get(guarded_metrics)).with_state(Guarded { metrics, accounts, limits })
 }
 
 async fn guarded_metrics(
@@ -66,7 +66,7 @@ async fn guarded_metrics(
     peer: Peer,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if guarded.admin.opens(&headers) {
+    if bearer(&headers).is_some_and(|token| guarded.accounts.admin(&token, peer).is_ok()) {
         return Ok(exposition(&guarded.metrics));
     }
     guarded.limits.check(Action::AdminDenied, peer)?;

@@ -40,21 +40,27 @@ pub enum Action {
     SignIn,
     /// An administrative request without a valid credential: 30 a minute and address.
     AdminDenied,
+    /// A console cookie is looked up: 10 a second and address, at most 300 at once.
+    Cookie,
     /// An administrative request: 50 a second, by principal.
     Administer,
     /// A message on a session's socket: 40 a second, at most 120 at once.
     Message,
+    /// A mute state is told to the whole room: 4 a second and session, at most 40 at once. In a full room one costs 100 rosters of 100.
+    Mute,
 }
 
 impl Action {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Redeem,
         Self::OpenSocket,
         Self::Authenticate,
         Self::SignIn,
         Self::AdminDenied,
+        Self::Cookie,
         Self::Administer,
         Self::Message,
+        Self::Mute,
     ];
 
     fn quota(self) -> Quota {
@@ -65,7 +71,9 @@ impl Action {
             Self::OpenSocket | Self::Authenticate => (240, minute),
             Self::SignIn => (20, minute),
             Self::Administer => (100, Duration::from_secs(2)),
+            Self::Cookie => (300, Duration::from_secs(30)),
             Self::Message => (120, Duration::from_secs(3)),
+            Self::Mute => (40, Duration::from_secs(10)),
         };
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
         Quota::with_period(period / burst.get())

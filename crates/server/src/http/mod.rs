@@ -3,8 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware};
-use tower_http::timeout::TimeoutLayer;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
 
 use crate::{
     config::{Proxy, PublicUrl},
@@ -21,6 +25,7 @@ pub mod limits;
 pub mod listener;
 pub mod operator;
 pub mod origin;
+pub mod path;
 pub mod peer;
 pub mod problem;
 pub mod pump;
@@ -39,10 +44,17 @@ pub fn doors(routes: Router, public_url: &PublicUrl, proxy: Proxy, metrics: Arc<
         .fallback(async || Problem::NOT_FOUND)
         .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, give_up))
         .layer(middleware::from_fn_with_state(security, headers::secure))
         .layer(middleware::from_fn_with_state(metrics, record::record))
         .layer(middleware::from_fn_with_state(proxy, peer::identify))
+}
+
+async fn give_up(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(patience, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::TIMEOUT.into_response(),
+    }
 }
 
 #[cfg(test)]

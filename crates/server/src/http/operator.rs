@@ -30,6 +30,8 @@ impl FromRequestParts<App> for Operator {
             (Some(token), _) => app.accounts.admin(&token, from),
             (None, Some(token)) => {
                 own_page(app, parts)?;
+                // Before the store is asked, which all the others need too.
+                app.limits.check(Action::Cookie, from)?;
                 app.accounts.console(&token, from).await
             }
             (None, None) => Err(Refusal::Denied),

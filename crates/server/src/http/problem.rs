@@ -57,6 +57,9 @@ impl Problem {
     /// 405: the path exists, the method does not.
     pub const METHOD_NOT_ALLOWED: Self =
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path has no such method.");
+    /// 408: the request did not arrive whole, or was not done, in time.
+    pub const TIMEOUT: Self =
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request was not done in time.");
     /// 413: above the size limit.
     pub const TOO_LARGE: Self =
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large.");

@@ -1,6 +1,10 @@
 use std::{net::SocketAddr, path::Path, time::SystemTime};
 
-use axum::routing::{get, post};
+use axum::{
+    body::{Body, Bytes},
+    routing::{get, post},
+};
+use backend::{AuditRecord, Outcome, Store};
 use identity::{Secret, TokenKind, hash, mint};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -10,7 +14,6 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
-    bearer::AdminToken,
     body::JsonBytes,
     health::{Health, guarded_metrics_routes, health_routes, open_metrics_routes},
     limits::Limits,
@@ -18,6 +21,7 @@ use super::{
     peer::Peer,
     *,
 };
+use crate::{audit::Audit, services::Accounts};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -26,16 +30,25 @@ struct Stand {
     health: Health,
     admin: Secret,
     url: String,
+    store: Store,
+    #[expect(dead_code, reason = "held: the store is in it")]
+    folder: tempfile::TempDir,
 }
 
 impl Stand {
-    fn plain(proxy: Proxy) -> Self {
-        Self::new(proxy, None)
+    async fn plain(proxy: Proxy) -> Self {
+        Self::new(proxy, None).await
     }
 
-    fn new(proxy: Proxy, certificates: Option<&Path>) -> Self {
+    async fn new(proxy: Proxy, certificates: Option<&Path>) -> Self {
         let metrics = Arc::new(Metrics::new());
         let admin = mint(TokenKind::Admin, [7; 32]);
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+        let (audit, task) = Audit::new(store.clone());
+        tokio::spawn(task.run());
+        let kept = hash(TokenKind::Admin, &admin).unwrap();
+        let accounts = Arc::new(Accounts::new(store.clone(), audit, kept));
         let health = Health::default();
         let socket = bind(ANY_PORT).unwrap();
         let scheme = if certificates.is_some() { "https" } else { "http" };
@@ -45,16 +58,12 @@ impl Stand {
             .route("/echo", post(async |JsonBytes(bytes): JsonBytes| bytes))
             .merge(crate::faces::console::assets::routes())
             .merge(health_routes(health.clone()))
-            .merge(guarded_metrics_routes(
-                Arc::clone(&metrics),
-                AdminToken::new(hash(TokenKind::Admin, &admin).unwrap()),
-                Arc::new(Limits::new()),
-            ));
+            .merge(guarded_metrics_routes(Arc::clone(&metrics), accounts, Arc::new(Limits::new())));
         let routes = doors(routes, &PublicUrl::parse(&url).unwrap(), proxy, metrics);
         let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
         let tls = certificates.map(|folder| tls::self_signed(folder, &names, SystemTime::now()).unwrap());
         let listening = serve(socket, routes, tls, proxy).unwrap();
-        Self { listening, health, admin, url }
+        Self { listening, health, admin, url, store, folder }
     }
 
     async fn get(&self, path: &str) -> reqwest::Response {
@@ -79,7 +88,7 @@ fn client(trusted: &[u8]) -> reqwest::Client {
 
 #[tokio::test]
 async fn every_answer_forbids_what_pages_do_not_need() {
-    let stand = Stand::plain(Proxy::Absent);
+    let stand = Stand::plain(Proxy::Absent).await;
     for path in ["/", "/healthz", "/r/0123", "/nowhere/at/all", "/metrics"] {
         let answer = stand.get(path).await;
         let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
@@ -104,11 +113,13 @@ async fn every_answer_forbids_what_pages_do_not_need() {
 
 #[tokio::test]
 async fn errors_are_problems() {
-    let stand = Stand::plain(Proxy::Absent);
+    let stand = Stand::plain(Proxy::Absent).await;
     let echo = || client(&[]).post(format!("{}/echo", stand.url));
     let json = || echo().header("content-type", "application/json");
     let table = [
         (client(&[]).get(format!("{}/nowhere/at/all", stand.url)), 404, "not-found"),
+        (client(&[]).get(format!("{}/%ff", stand.url)), 404, "not-found"),
+        (client(&[]).get(format!("{}/assets/%ff", stand.url)), 404, "not-found"),
         (client(&[]).get(format!("{}/echo", stand.url)), 405, "method-not-allowed"),
         (echo().body("{}"), 415, "not-json"),
         (json().body(format!("\"{}\"", "x".repeat(9_000))), 413, "too-large"),
@@ -127,8 +138,20 @@ async fn errors_are_problems() {
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_come_is_given_up() {
+    let routes = Router::new()
+        .route("/echo", post(async |JsonBytes(bytes): JsonBytes| bytes))
+        .layer(middleware::from_fn_with_state(Duration::from_millis(1), give_up));
+    let stalled = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+    let request = Request::post("/echo").header("content-type", "application/json").body(stalled).unwrap();
+    let answer = tower::ServiceExt::oneshot(routes, request).await.unwrap();
+    assert_eq!(answer.status(), 408);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
 async fn health_ends_with_the_server() {
-    let stand = Stand::plain(Proxy::Absent);
+    let stand = Stand::plain(Proxy::Absent).await;
     let answer = stand.get("/healthz").await;
     assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "ok\n"));
     stand.health.stop();
@@ -137,7 +160,7 @@ async fn health_ends_with_the_server() {
 
 #[tokio::test]
 async fn metrics_are_for_the_admin_token_and_guessing_is_limited() {
-    let stand = Stand::plain(Proxy::Absent);
+    let stand = Stand::plain(Proxy::Absent).await;
     let with = |token: &str| client(&[]).get(format!("{}/metrics", stand.url)).bearer_auth(token).send();
     stand.get("/healthz").await;
     let text = with(stand.admin.expose()).await.unwrap().text().await.unwrap();
@@ -153,6 +176,17 @@ async fn metrics_are_for_the_admin_token_and_guessing_is_limited() {
     assert_eq!(answer.status(), 429);
     assert!(answer.headers().contains_key("retry-after"));
     assert_eq!(with(stand.admin.expose()).await.unwrap().status(), 200, "the right token always opens");
+    let recorded = async |outcome| {
+        let is_it = |record: &AuditRecord| {
+            (record.entry.action.as_str(), record.entry.outcome) == ("admin.authenticate", outcome)
+        };
+        while !stand.store.audit_page(None, 200).await.unwrap().iter().any(is_it) {
+            tokio::task::yield_now().await;
+        }
+    };
+    for outcome in [Outcome::Accepted, Outcome::Refused] {
+        tokio::time::timeout(Duration::from_secs(20), recorded(outcome)).await.expect("it is not on record");
+    }
 }
 
 #[tokio::test]
@@ -168,7 +202,7 @@ async fn the_metrics_listener_asks_for_nothing_and_has_nothing_else() {
 #[tokio::test]
 async fn the_proxy_says_who_the_client_is_only_when_trusted() {
     for (proxy, expected) in [(Proxy::Absent, "127.0.0.1"), (Proxy::Trusted, "198.51.100.7")] {
-        let stand = Stand::plain(proxy);
+        let stand = Stand::plain(proxy).await;
         let request = client(&[]).get(format!("{}/peer", stand.url));
         let answer = request.header("x-forwarded-for", "10.0.0.1, 198.51.100.7").send().await.unwrap();
         assert_eq!(answer.text().await.unwrap(), expected);
@@ -178,7 +212,7 @@ async fn the_proxy_says_who_the_client_is_only_when_trusted() {
 #[tokio::test]
 async fn a_made_certificate_is_trusted_by_whoever_has_it_and_by_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
-    let stand = Stand::new(Proxy::Absent, Some(folder.path()));
+    let stand = Stand::new(Proxy::Absent, Some(folder.path())).await;
     let certificate = std::fs::read(folder.path().join(tls::CERTIFICATE_FILE)).unwrap();
     let url = format!("{}/healthz", stand.url);
     let answer = client(&certificate).get(&url).send().await.unwrap();
@@ -191,7 +225,7 @@ async fn a_made_certificate_is_trusted_by_whoever_has_it_and_by_nobody_else() {
 
 #[tokio::test]
 async fn endless_headers_are_refused() {
-    let stand = Stand::plain(Proxy::Absent);
+    let stand = Stand::plain(Proxy::Absent).await;
     let mut stream = tokio::net::TcpStream::connect(stand.listening.address()).await.unwrap();
     let headers = format!("GET / HTTP/1.1\r\nhost: x\r\nendless: {}", "x".repeat(64 * 1_024));
     _ = stream.write_all(headers.as_bytes()).await;
@@ -202,7 +236,7 @@ async fn endless_headers_are_refused() {
 
 #[tokio::test]
 async fn a_stopped_listener_takes_nobody_and_ends() {
-    let mut stand = Stand::plain(Proxy::Absent);
+    let mut stand = Stand::plain(Proxy::Absent).await;
     assert_eq!(stand.get("/healthz").await.status(), 200);
     stand.listening.stop_accepting(Duration::from_secs(5));
     stand.listening.ended().await;

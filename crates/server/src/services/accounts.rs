@@ -137,6 +137,14 @@ impl Accounts {
         Ok(admit(record, grant, token))
     }
 
+    /// Refuses a first message that could not even be read.
+    #[must_use]
+    pub fn unreadable(&self, from: Peer) -> Refusal {
+        let act = Act { detail: "malformed", ..Act::by("", "session.authenticate", "", from) };
+        self.audit.counted(act, Outcome::Refused);
+        Refusal::Denied
+    }
+
     /// Makes a one-time sign-in link for the operator.
     ///
     /// # Errors

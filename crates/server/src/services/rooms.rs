@@ -98,8 +98,8 @@ impl Rooms {
         let room = NewRoom { id: RoomKey(random_id()?), name, created_at: now() };
         let subject = room.id.to_string();
         let actor = actor(grant);
-        let act = Act::by(&actor, "room.create", &subject, from);
-        self.store.create_room(&room, &entry(act)).await?;
+        let act = entry(Act::by(&actor, "room.create", &subject, from));
+        self.store.create_room(&room, &act).await.inspect_err(|_| self.audit.refused(&act))?;
         Ok(room)
     }
 
@@ -158,8 +158,8 @@ impl Rooms {
         let subject = invite.id.to_string();
         let detail = format!("room {room}, uses {uses}, may {permissions}");
         let actor = actor(grant);
-        let act = Act { detail: &detail, ..Act::by(&actor, "invite.create", &subject, from) };
-        self.store.create_invite(&invite, &entry(act)).await?;
+        let act = entry(Act { detail: &detail, ..Act::by(&actor, "invite.create", &subject, from) });
+        self.store.create_invite(&invite, &act).await.inspect_err(|_| self.audit.refused(&act))?;
         let url = format!("{}/r/{room}#{}", self.public_url, secret.expose());
         Ok(Invited { invite, url })
     }

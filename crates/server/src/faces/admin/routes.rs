@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Json, Path, Query, State};
+use axum::extract::{Json, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::faces::shown::{member, permissions, rights};
 use crate::http::body::JsonBytes;
 use crate::http::operator::Operator;
+use crate::http::path::Named;
 use crate::http::peer::Peer;
 use crate::http::problem::Problem;
 use crate::services::{AuditRecord, InviteRecord};
@@ -63,7 +64,7 @@ async fn list(State(app): State<App>, Operator(grant): Operator) -> Result<Json<
 async fn show(
     State(app): State<App>,
     Operator(grant): Operator,
-    Path(room): Path<String>,
+    Named(room): Named<String>,
 ) -> Result<Json<RoomShown>, Problem> {
     let view = app.rooms.show(&grant, id::<RoomKey>(&room)?).await?;
     Ok(Json(RoomShown {
@@ -79,7 +80,7 @@ async fn end(
     State(app): State<App>,
     Operator(grant): Operator,
     from: Peer,
-    Path(room): Path<String>,
+    Named(room): Named<String>,
 ) -> Result<StatusCode, Problem> {
     app.calls.end_as_operator(&grant, id(&room)?, from).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -89,7 +90,7 @@ async fn invite(
     State(app): State<App>,
     Operator(grant): Operator,
     from: Peer,
-    Path(room): Path<String>,
+    Named(room): Named<String>,
     body: JsonBytes,
 ) -> Result<Response, Problem> {
     let room = id(&room)?;
@@ -111,7 +112,7 @@ async fn revoke(
     State(app): State<App>,
     Operator(grant): Operator,
     from: Peer,
-    Path((room, invite)): Path<(String, String)>,
+    Named((room, invite)): Named<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     app.calls.revoke_invite(&grant, id(&room)?, id::<InviteId>(&invite)?, from).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -121,7 +122,7 @@ async fn remove(
     State(app): State<App>,
     Operator(grant): Operator,
     from: Peer,
-    Path((room, participant)): Path<(String, String)>,
+    Named((room, participant)): Named<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     app.calls.remove_as_operator(&grant, id(&room)?, id::<SessionId>(&participant)?, from).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -2,14 +2,13 @@
 
 use axum::{
     Router,
-    extract::Path,
     http::{HeaderValue, header},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::http::problem::Problem;
+use crate::http::{path::Named, problem::Problem};
 
 #[derive(RustEmbed)]
 #[folder = "../../console/dist"]
@@ -31,9 +30,9 @@ pub fn routes() -> Router {
         .route("/r/{room_id}", get(page))
         .route(
             "/assets/{*file}",
-            get(async |Path(file): Path<String>| asset(&format!("assets/{file}"), FOR_EVER)),
+            get(async |Named(file): Named<String>| asset(&format!("assets/{file}"), FOR_EVER)),
         )
-        .route("/{file}", get(async |Path(file): Path<String>| asset(&file, ASK_EACH_TIME)))
+        .route("/{file}", get(async |Named(file): Named<String>| asset(&file, ASK_EACH_TIME)))
 }
 
 async fn page() -> Response {

@@ -75,10 +75,13 @@ async fn greet(
     };
     let first = match heard {
         Ok(Heard::Text(text)) => connection::first_message(text.as_bytes()),
-        Ok(Heard::Binary) | Err(_) => None,
+        Ok(Heard::Binary) => None,
+        Err(_) => return Err(Ending::TurnedAway(Refusal::Denied)),
         Ok(Heard::Gone) => return Err(Ending::Gone),
     };
-    let FirstMessage { token, signature } = first.ok_or(Ending::TurnedAway(Refusal::Denied))?;
+    let Some(FirstMessage { token, signature }) = first else {
+        return Err(Ending::TurnedAway(app.accounts.unreadable(from)));
+    };
     believe(app, &token, &nonce, &signature, from).await.map_err(Ending::TurnedAway)
 }
 
@@ -196,7 +199,10 @@ impl Participant<'_> {
             Intent::Offer(offer) => calls.offer(seat, offer),
             Intent::Answer { label, id, sdp } => calls.answer(seat, &label, id, sdp),
             Intent::Candidate { label, candidate } => calls.candidate(seat, &label, candidate),
-            Intent::Mute { source, muted } => calls.mute(seat, source, muted).await,
+            Intent::Mute { source, muted } => {
+                self.app.limits.check(Action::Mute, Key::Identity(seat.session.0))?;
+                calls.mute(seat, source, muted).await
+            }
             Intent::Remove(session) => calls.remove(seat, session, self.from).await,
             Intent::End => calls.end(seat, self.from).await,
             Intent::Leave => calls.leave(seat, self.from).await,

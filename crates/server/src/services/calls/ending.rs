@@ -39,8 +39,9 @@ impl Calls {
     /// [`Refusal::Denied`] from a connection that is not the session's, [`Refusal::Forbidden`] without the permission,
     /// [`Refusal::NotFound`], [`Refusal::Unavailable`].
     pub async fn remove(&self, seat: Seat, session: SessionId, from: Peer) -> Result<(), Refusal> {
-        let (grant, room) = self.moderator(seat)?;
+        let (grant, room) = self.place(seat)?;
         let act = entry(Act::by(&actor(&grant), "session.remove", &session.to_string(), from));
+        self.require(&grant, Permission::Moderate, &act)?;
         self.revoke(room, session, PuntReason::Removed, &act).await
     }
 
@@ -49,8 +50,10 @@ impl Calls {
     /// # Errors
     /// As [`Calls::remove`].
     pub async fn end(&self, seat: Seat, from: Peer) -> Result<(), Refusal> {
-        let (grant, room) = self.moderator(seat)?;
-        self.close_room(room, &entry(Act::by(&actor(&grant), "room.end", &room.to_string(), from))).await
+        let (grant, room) = self.place(seat)?;
+        let act = entry(Act::by(&actor(&grant), "room.end", &room.to_string(), from));
+        self.require(&grant, Permission::Moderate, &act)?;
+        self.close_room(room, &act).await
     }
 
     /// Removes a participant, as an operator.
@@ -64,8 +67,8 @@ impl Calls {
         session: SessionId,
         from: Peer,
     ) -> Result<(), Refusal> {
-        require_operator(grant)?;
         let act = entry(Act::by(&actor(grant), "session.remove", &session.to_string(), from));
+        self.require(grant, Permission::ManageRealm, &act)?;
         self.revoke(room, session, PuntReason::Removed, &act).await
     }
 
@@ -74,8 +77,9 @@ impl Calls {
     /// # Errors
     /// As [`Calls::remove_as_operator`].
     pub async fn end_as_operator(&self, grant: &Grant, room: RoomKey, from: Peer) -> Result<(), Refusal> {
-        require_operator(grant)?;
-        self.close_room(room, &entry(Act::by(&actor(grant), "room.end", &room.to_string(), from))).await
+        let act = entry(Act::by(&actor(grant), "room.end", &room.to_string(), from));
+        self.require(grant, Permission::ManageRealm, &act)?;
+        self.close_room(room, &act).await
     }
 
     /// Takes an invite back, and the sessions that came by it.
@@ -89,24 +93,27 @@ impl Calls {
         invite: InviteId,
         from: Peer,
     ) -> Result<(), Refusal> {
-        require_operator(grant)?;
         let act = entry(Act::by(&actor(grant), "invite.revoke", &invite.to_string(), from));
+        self.require(grant, Permission::ManageRealm, &act)?;
         let came_by_it = |admitted: &Admitted| admitted.room == room && admitted.invite == invite;
         let write = self.store.revoke_invite(room, invite, now(), &act);
         let (written, ()) = tokio::join!(write, self.cut_those(came_by_it, PuntReason::Revoked));
-        written?;
+        written.inspect_err(|_| self.audit.refused(&act))?;
         self.cut_those(came_by_it, PuntReason::Revoked).await;
         Ok(())
     }
 
-    fn moderator(&self, seat: Seat) -> Result<(Grant, RoomKey), Refusal> {
-        let (grant, room) = {
-            let mut table = self.table();
-            let admitted = &table.current(seat)?.admitted;
-            (admitted.session.grant.clone(), admitted.room)
-        };
-        grant.require(Permission::Moderate, &RealmId::installation(), now())?;
-        Ok((grant, room))
+    /// Returns what may be done on this seat, and in which room.
+    fn place(&self, seat: Seat) -> Result<(Grant, RoomKey), Refusal> {
+        let mut table = self.table();
+        let admitted = &table.current(seat)?.admitted;
+        Ok((admitted.session.grant.clone(), admitted.room))
+    }
+
+    /// Whoever tries what is not theirs to do is on record too.
+    fn require(&self, grant: &Grant, permission: Permission, act: &AuditEntry) -> Result<(), Refusal> {
+        let allowed = grant.require(permission, &RealmId::installation(), now());
+        Ok(allowed.inspect_err(|_| self.audit.refused(act))?)
     }
 
     async fn revoke(
@@ -119,7 +126,7 @@ impl Calls {
         let it = |admitted: &Admitted| admitted.room == room && admitted.session.id == session;
         let write = self.store.revoke_session(room, session, now(), act);
         let (written, ()) = tokio::join!(write, self.cut_those(it, reason));
-        written?;
+        written.inspect_err(|_| self.audit.refused(act))?;
         // Again: it may have attached between the cut and the write.
         self.cut_those(it, reason).await;
         Ok(())
@@ -129,7 +136,7 @@ impl Calls {
         let in_it = |admitted: &Admitted| admitted.room == room;
         let write = self.store.end_room(room, now(), act);
         let (written, ()) = tokio::join!(write, self.cut_those(in_it, PuntReason::Ended));
-        written?;
+        written.inspect_err(|_| self.audit.refused(act))?;
         self.cut_those(in_it, PuntReason::Ended).await;
         Ok(())
     }
@@ -167,8 +174,4 @@ impl Calls {
         }
         tracing::error!("the media engine took no command for a second");
     }
-}
-
-fn require_operator(grant: &Grant) -> Result<(), Refusal> {
-    Ok(grant.require(Permission::ManageRealm, &RealmId::installation(), now())?)
 }

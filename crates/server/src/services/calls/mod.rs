@@ -20,6 +20,7 @@ use self::table::{Table, participant_id};
 use super::rooms::channel;
 use super::{Admitted, Refusal, Told};
 use crate::ambient::now;
+use crate::audit::Audit;
 use crate::hub_driver::{HubHandle, HubRefused};
 use crate::media::{Busy, MediaPool};
 use crate::outbox::Outbox;
@@ -35,9 +36,12 @@ const BUSY: Duration = Duration::from_secs(1);
 /// The service.
 pub struct Calls {
     store: Store,
+    audit: Audit,
     hub: HubHandle,
     media: Engine,
     table: Mutex<Table>,
+    /// Held while a session takes its place in the hub and in the table: two sockets of one session must come in the same order to both.
+    entering: tokio::sync::Mutex<()>,
 }
 
 /// The way to the media engine.
@@ -64,12 +68,12 @@ pub struct Welcome {
 impl Calls {
     /// Makes the service.
     #[must_use]
-    pub fn new(store: Store, hub: HubHandle, media: MediaPool) -> Self {
-        Self::with_engine(store, hub, Box::new(move |room, command| media.send(room, command)))
+    pub fn new(store: Store, audit: Audit, hub: HubHandle, media: MediaPool) -> Self {
+        Self::with_engine(store, audit, hub, Box::new(move |room, command| media.send(room, command)))
     }
 
-    fn with_engine(store: Store, hub: HubHandle, media: Engine) -> Self {
-        Self { store, hub, media, table: Mutex::default() }
+    fn with_engine(store: Store, audit: Audit, hub: HubHandle, media: Engine) -> Self {
+        Self { store, audit, hub, media, table: Mutex::default(), entering: tokio::sync::Mutex::default() }
     }
 
     /// Puts a session that was believed on a connection; what it is to be told goes to `outbox`. An older connection of the session is
@@ -86,12 +90,14 @@ impl Calls {
         let (session, token) = (admitted.session.id, admitted.token);
         let principal = admitted.session.grant.principal().clone();
         self.hub.open(connection, principal, outbox.clone()).await?;
+        let room = table::room_id(admitted.room);
+        let entering = self.entering.lock().await;
         if let Err(refused) = self.enter(&admitted, connection).await {
             let _ = self.hub.input(Input::Drop { connection }).await;
             return Err(refused.into());
         }
-        let room = table::room_id(admitted.room);
         let media = self.table().seat(admitted, connection, outbox);
+        drop(entering);
         // An offer of the engine that was lost with the old socket; if it takes no command now, the client's next one gets it going.
         let _ = (self.media)(room, Command::Repeat { participant: participant_id(session) });
         let _ = self.hub.input(Input::SetMedia { session, media }).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use backend::{NewInvite, NewRoom, NewSession};
+use backend::{AuditRecord, NewInvite, NewRoom, NewSession, Outcome};
 use hub::Event as HubEvent;
 use identity::{
     Fingerprint, Grant, InviteId, Permission, Permissions, Principal, PublicKey, RoomKey, Session, SessionId,
@@ -143,6 +143,30 @@ async fn a_room_that_ends_ends_for_everybody() {
     assert_eq!(stage.hear(&mut hers).await.last().unwrap(), "closed Ended");
     assert_eq!(stage.hear(&mut his).await.last().unwrap(), "closed Ended");
     assert_eq!(stage.calls.end_as_operator(&operator(), ROOM, peer()).await, Err(Refusal::NotFound));
+    for actor in [SessionId(2).to_string(), "operator".to_owned()] {
+        stage.recorded(&actor, "room.end", Outcome::Refused).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_sockets_that_come_at_once_the_one_that_stays_open_is_heard() {
+    let stage = Stage::new().await;
+    for round in 0..400 {
+        let arrivals = [round * 2, round * 2 + 1].map(|number| {
+            let (calls, admitted, (sender, outlet)) = (stage.calls.clone(), stage.admitted(1), outbox());
+            let open = sender.clone();
+            let attached = async move { calls.attach(admitted, ConnectionId(number), sender).await.unwrap() };
+            (tokio::spawn(attached), open, outlet)
+        });
+        let [(first, one, _hears), (second, other, _hears_too)] = arrivals;
+        let seats = [(first.await.unwrap(), one), (second.await.unwrap(), other)];
+        // What the hub has replaced it closes before it takes the next question.
+        stage.calls.hub.present(channel(ROOM)).await.unwrap();
+        for (seat, outbox) in seats {
+            let heard = stage.calls.candidate(seat, "m", "candidate:".into());
+            assert_eq!(heard.is_ok(), !outbox.is_closed(), "round {round}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -230,7 +254,9 @@ impl Stage {
             listener.heard.push(tell(&command));
             Ok(())
         };
-        let calls = Arc::new(Calls::with_engine(store, hub, Box::new(send)));
+        let (audit, task) = Audit::new(store.clone());
+        tokio::spawn(task.run());
+        let calls = Arc::new(Calls::with_engine(store, audit, hub, Box::new(send)));
         tokio::spawn(Calls::forget(Arc::downgrade(&calls), expired));
         Self { calls, engine, _folder: folder }
     }
@@ -255,6 +281,19 @@ impl Stage {
         let connection = ConnectionId(connection);
         let seat = self.calls.attach(self.admitted(number), connection, sender).await.unwrap();
         (seat, outlet)
+    }
+
+    /// Waits until such a line is on record.
+    async fn recorded(&self, actor: &str, action: &str, outcome: Outcome) {
+        let is_it = |AuditRecord { entry, .. }: &AuditRecord| {
+            (entry.actor.as_str(), entry.action.as_str(), entry.outcome) == (actor, action, outcome)
+        };
+        let written = async {
+            while !self.calls.store.audit_page(None, 200).await.unwrap().iter().any(is_it) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), written).await.expect("it is not on record");
     }
 
     fn offer(&self, seat: Seat, label: &str, id: u32) {
