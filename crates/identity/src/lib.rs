@@ -6,7 +6,6 @@
 //! The road: a [`Credential`] was shown; `verify` finds the [`Principal`] it proves; the [`Grant`] says what that principal may do
 //! and until when; a [`Session`] is its live presence.
 
-mod credential;
 mod fingerprint;
 mod grant;
 mod id;
@@ -19,7 +18,6 @@ mod time;
 mod token;
 mod verify;
 
-pub use credential::Credential;
 pub use fingerprint::Fingerprint;
 pub use grant::{Forbidden, Grant, Session};
 pub use id::{InviteId, RealmId, RoomKey, SessionId, UserId};
