@@ -261,8 +261,12 @@ impl Shard {
         }
         // What has no m-line yet is forgotten; what has one keeps it for when its publisher comes again.
         participant.outgoing.retain(|track| track.wanted || track.mid.is_some());
-        let gone = participant.outgoing.iter_mut().filter(|track| !track.wanted);
-        gone.for_each(|track| track.declined = false);
+        for track in participant.outgoing.iter_mut().filter(|track| !track.wanted) {
+            track.declined = false;
+            // str0m forgets which numbers of a withdrawn track it has seen. If it is published again, none may reach the viewer twice:
+            // equal numbers over different bytes give AES-GCM's authentication key away.
+            track.rewriter.restart();
+        }
         let seen: Vec<_> = participant
             .outgoing
             .iter()
