@@ -140,7 +140,7 @@ pub enum Command {
         /// Whose.
         participant: ParticipantId,
     },
-    /// A trickled candidate, as `candidate:…`.
+    /// A trickled candidate, as `candidate:…`. Not looked at: the participant checks, and we answer (ICE-lite).
     Candidate {
         /// Whose.
         participant: ParticipantId,
@@ -195,7 +195,7 @@ pub enum EventKind {
         /// Everything that we send after this offer.
         sending: Vec<Sending>,
     },
-    /// A description was refused and changed nothing. `id` is that of the offer or answer.
+    /// A description was refused and changed nothing; or it did, and [`LeaveReason::Spent`] follows. `id` is that of the offer or answer.
     Refused {
         /// Of the description.
         id: u32,
@@ -230,6 +230,9 @@ pub enum LeaveReason {
     TransportLost,
     /// The certificate presented is not the promised one.
     CertificateMismatch,
+    /// The connection cannot go on, but a new one can: a description was applied only in part, or its m-lines are used up by people
+    /// who have gone.
+    Spent,
     /// The join was refused.
     Refused(JoinRefusal),
     /// Our own code failed in this participant's step.

@@ -2,7 +2,7 @@
 //!
 //! The stock provider builds and validates a DTLS configuration for every peer, 1.3–1.7 ms each; a shared one makes it 25 µs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use dimpl::{Config, Dtls};
@@ -38,6 +38,14 @@ impl Certificate {
 /// # Errors
 /// When aws-lc-rs cannot back the DTLS configuration.
 pub fn provider() -> Result<Arc<CryptoProvider>, CryptoError> {
+    static SHARED: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    match SHARED.get() {
+        Some(shared) => Ok(Arc::clone(shared)),
+        None => make_provider().map(|made| Arc::clone(SHARED.get_or_init(|| made))),
+    }
+}
+
+fn make_provider() -> Result<Arc<CryptoProvider>, CryptoError> {
     let config = Config::builder()
         // ICE proves the return path before DTLS starts, so the cookie exchange is a round trip for nothing.
         .use_server_cookie(false)
@@ -46,7 +54,7 @@ pub fn provider() -> Result<Arc<CryptoProvider>, CryptoError> {
         .map_err(|error| CryptoError::Other(format!("DTLS configuration: {error}")))?;
     let dtls = CachedDtls { config: Arc::new(config) };
     Ok(Arc::new(CryptoProvider {
-        // The trait objects must live for ever; one provider is made per process (or per test).
+        // The trait object must live for ever; one provider is made per process.
         dtls_provider: Box::leak(Box::new(dtls)),
         ..str0m_aws_lc_rs::default_provider()
     }))

@@ -12,6 +12,8 @@ use crate::shard::Seat;
 
 /// Pairs of addresses remembered for one participant; the oldest is forgotten first. Browsers use a handful.
 const MAX_PATHS: usize = 16;
+/// User fragments of ours that one participant may be called by: the newest, and the one before an ICE restart.
+const MAX_UFRAGS: usize = 2;
 
 /// A remote and a local address.
 type Path = (SocketAddr, SocketAddr);
@@ -25,7 +27,7 @@ pub(crate) struct Demux {
 
 #[derive(Debug, Default)]
 struct Known {
-    ufrags: Vec<String>,
+    ufrags: VecDeque<String>,
     paths: VecDeque<Path>,
 }
 
@@ -44,8 +46,13 @@ impl Demux {
     pub(crate) fn expect(&mut self, seat: Seat, ufrag: &str) {
         let known = self.seats.entry(seat).or_default();
         if !known.ufrags.iter().any(|had| had == ufrag) {
-            known.ufrags.push(ufrag.to_owned());
+            known.ufrags.push_back(ufrag.to_owned());
             self.by_ufrag.insert(ufrag.to_owned(), seat);
+            if known.ufrags.len() > MAX_UFRAGS
+                && let Some(forgotten) = known.ufrags.pop_front()
+            {
+                self.by_ufrag.remove(&forgotten);
+            }
         }
     }
 
@@ -139,6 +146,16 @@ mod tests {
         demux.expect(ana, "00ana");
         (0..1_000).for_each(|port| demux.prove(ana, address(port), address(1)));
         assert_eq!(demux.by_path.len(), MAX_PATHS);
+    }
+
+    #[test]
+    fn user_fragments_are_bounded() {
+        let mut seats = SlotMap::<Seat, ()>::with_key();
+        let ana = seats.insert(());
+        let mut demux = Demux::default();
+        (0..1_000).for_each(|restart| demux.expect(ana, &format!("00ana{restart}")));
+        assert_eq!(demux.by_ufrag.len(), MAX_UFRAGS);
+        assert_eq!(demux.by_ufrag.get("00ana999"), Some(&ana));
     }
 
     #[test]

@@ -13,12 +13,17 @@ use str0m::media::{Direction, MediaKind, Mid};
 use crate::command::{Sending, SignalRefusal, Source};
 use crate::forward::keyframe::KeyframeThrottle;
 use crate::participant::{Participant, Published, codec_of};
-use crate::sdp::{self, Kind, Outline};
+use crate::sdp::{self, Kind, MAX_SECTIONS, Outline};
 
 /// An offer that has not been answered is repeated, word for word, since the participant may have applied it and its answer be lost.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
 /// M-lines that one participant may send on.
 const MAX_PUBLISHED: usize = 16;
+/// M-lines that we open on one connection: enough for a room of 100 with two tracks each, and some screens. None is ever used for
+/// another publisher's track, so those of people who have gone add up.
+const MAX_OPENED: usize = MAX_SECTIONS - MAX_PUBLISHED;
+/// M-lines of the absent that make a new connection worth its while when there is room for no more.
+const MANY_ABSENT: usize = MAX_OPENED / 4;
 /// str0m's limit for the parts of an msid.
 const MAX_MSID: usize = 64;
 
@@ -34,6 +39,8 @@ struct Pending {
     id: u32,
     offer: SdpPendingOffer,
     sdp: String,
+    /// M-lines that it asks the participant to receive on.
+    asking: Vec<Mid>,
     repeat_at: Instant,
 }
 
@@ -51,7 +58,7 @@ impl Negotiation {
 }
 
 impl Participant {
-    /// Answers the participant's offer, after checking all of it; refused, nothing has changed.
+    /// Answers the participant's offer, after checking all of it. Refused, nothing has changed, or the connection is spent.
     ///
     /// # Errors
     /// As [`SignalRefusal`] says.
@@ -62,30 +69,43 @@ impl Participant {
     ) -> Result<String, SignalRefusal> {
         let outline = self.check(sdp)?;
         let tracks = self.check_sources(&outline, sources)?;
-        let offer = sdp::keep_only_our_sending(sdp, |mid| self.sends_on(mid));
+        let offer = sdp::keep_only_our_sending(&sdp::without_candidates(sdp), |mid| self.sends_on(mid));
         let offer = SdpOffer::from_sdp_string(&offer).map_err(|_| SignalRefusal::BadSdp)?;
         self.void_our_offer();
         self.profile.fingerprint = Some(outline.fingerprint);
-        let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|_| SignalRefusal::BadSdp)?;
+        let Ok(answer) = self.rtc.sdp_api().accept_offer(offer) else {
+            // str0m applies as it reads: what both sides had agreed is no longer known. Before the first answer there is nothing to lose.
+            self.spent = self.negotiation.started;
+            return Err(SignalRefusal::BadSdp);
+        };
         self.negotiation.started = true;
         self.publish(tracks);
         self.settle_outgoing();
+        self.outgoing.iter_mut().for_each(|track| track.declined = false);
         Ok(answer.to_sdp_string())
     }
 
-    /// Applies the participant's answer. An answer to a voided offer is ignored.
+    /// Applies the participant's answer. An answer to a voided offer is ignored. Refused, nothing has changed, or the connection is spent.
     ///
     /// # Errors
     /// As [`SignalRefusal`] says.
     pub(crate) fn accept_answer(&mut self, id: u32, sdp: &str) -> Result<(), SignalRefusal> {
         self.check(sdp)?;
-        let answer = SdpAnswer::from_sdp_string(sdp).map_err(|_| SignalRefusal::BadSdp)?;
+        let answer =
+            SdpAnswer::from_sdp_string(&sdp::without_candidates(sdp)).map_err(|_| SignalRefusal::BadSdp)?;
         let Some(pending) = self.negotiation.pending.take_if(|pending| pending.id == id) else {
             return Ok(());
         };
-        let accepted = self.rtc.sdp_api().accept_answer(pending.offer, answer);
+        if self.rtc.sdp_api().accept_answer(pending.offer, answer).is_err() {
+            // The participant has the m-lines of our offer, and we do not.
+            self.spent = true;
+            return Err(SignalRefusal::BadSdp);
+        }
         self.settle_outgoing();
-        accepted.map_err(|_| SignalRefusal::BadSdp)
+        for track in self.outgoing.iter_mut().filter(|track| track.wanted && !track.active) {
+            track.declined |= track.mid.is_some_and(|mid| pending.asking.contains(&mid));
+        }
+        Ok(())
     }
 
     /// Makes the offer that brings the m-lines in line with what is wanted, if one is due.
@@ -97,22 +117,34 @@ impl Participant {
             |mid: &Mid| self.rtc.media(*mid).is_some_and(|media| media.direction().is_sending());
         let open: Vec<Mid> =
             self.outgoing.iter().filter_map(|track| track.mid).filter(agreed_to_send).collect();
+        let mut opened = self.outgoing.iter().filter(|track| track.mid.is_some()).count();
+        let absent = self.outgoing.iter().filter(|track| track.mid.is_some() && !track.wanted).count();
+        let mut asking = Vec::new();
         let mut changes = self.rtc.sdp_api();
         for track in &mut self.outgoing {
             match track.mid {
+                None if track.wanted && opened >= MAX_OPENED => self.spent |= absent >= MANY_ABSENT,
                 None if track.wanted => {
+                    opened += 1;
                     let kind = if track.source.is_audio() { MediaKind::Audio } else { MediaKind::Video };
                     let (stream, name) = names(&track.stream, track.source);
-                    track.mid =
-                        Some(changes.add_media(kind, Direction::SendOnly, Some(stream), Some(name), None));
+                    let mid = changes.add_media(kind, Direction::SendOnly, Some(stream), Some(name), None);
+                    asking.push(mid);
+                    track.mid = Some(mid);
                 }
-                Some(mid) if track.wanted && !track.active => changes.set_direction(mid, Direction::SendOnly),
+                Some(mid) if track.wanted && !track.active && !track.declined => {
+                    changes.set_direction(mid, Direction::SendOnly);
+                    asking.push(mid);
+                }
                 // Not `active`: a track may have become unwanted while another offer waited for its answer.
                 Some(mid) if !track.wanted && open.contains(&mid) => {
                     changes.set_direction(mid, Direction::Inactive);
                 }
                 _ => {}
             }
+        }
+        if self.spent {
+            return None;
         }
         let (offer, pending) = changes.apply()?;
         for track in self.outgoing.iter_mut().filter(|track| !track.wanted) {
@@ -121,7 +153,7 @@ impl Participant {
         let (id, sdp) = (self.negotiation.next_id, offer.to_sdp_string());
         self.negotiation.next_id = id.wrapping_add(1);
         self.negotiation.pending =
-            Some(Pending { id, offer: pending, sdp: sdp.clone(), repeat_at: now + REPEAT_AFTER });
+            Some(Pending { id, offer: pending, sdp: sdp.clone(), asking, repeat_at: now + REPEAT_AFTER });
         Some(OurOffer { id, sdp, sending: self.sending() })
     }
 

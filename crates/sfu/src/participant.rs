@@ -35,6 +35,8 @@ pub(crate) struct Participant {
     pub published: Vec<Published>,
     pub outgoing: Vec<Outgoing>,
     pub negotiation: Negotiation,
+    /// Whether the connection must end, so that the participant makes a new one.
+    pub spent: bool,
     /// When str0m wants to be woken.
     pub rtc_deadline: Instant,
     /// The earliest entry for this participant in the shard's timers.
@@ -82,6 +84,8 @@ pub(crate) struct Outgoing {
     pub wanted: bool,
     /// Whether the participant has agreed to receive it.
     pub active: bool,
+    /// Whether the participant has answered that it does not want it; asked again only after something has changed.
+    pub declined: bool,
     pub ssrc: Option<Ssrc>,
     pub pts: Vec<(Codec, Pt)>,
     pub rewriter: Rewriter,
@@ -104,6 +108,7 @@ impl Participant {
             published: Vec::new(),
             outgoing: Vec::new(),
             negotiation: Negotiation::default(),
+            spent: false,
             rtc_deadline: now,
             scheduled: None,
             origins: Vec::new(),

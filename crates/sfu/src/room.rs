@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use rand::Rng;
-use str0m::{Candidate, Event as RtcEvent, IceConnectionState, Input};
+use str0m::{Event as RtcEvent, IceConnectionState, Input};
 
 use crate::command::{Command, EventKind, LeaveReason, ParticipantId, RoomId, Source};
 use crate::forward::rewriter::Rewriter;
@@ -11,9 +11,6 @@ use crate::negotiate::OurOffer;
 use crate::participant::{Joining, Link, Outgoing, Participant, Setup};
 use crate::shard::{Seat, Shard};
 use crate::ufrag;
-
-/// Trickled candidates taken of one participant; an ICE-lite server needs none of them, since the other side checks.
-const MAX_CANDIDATE: usize = 512;
 
 impl Shard {
     pub(crate) fn obey(&mut self, now: Instant, command: Command) {
@@ -27,10 +24,14 @@ impl Shard {
                     answer = Some(member.accept_offer(&sdp, &sources)?);
                     Ok(())
                 });
-                if let (Some(sdp), Some(seat)) = (answer, self.by_id.get(&participant).copied()) {
+                let Some(seat) = self.by_id.get(&participant).copied() else { return };
+                if let Some(sdp) = answer {
                     self.expect_ufrag(seat);
                     self.tell_seat(seat, EventKind::Answer { id, sdp });
                     self.rewire_room_of(now, seat);
+                } else {
+                    // While its own was under way the participant ignored ours.
+                    self.repeat_offer(now, seat, true);
                 }
             }
             Command::Answer { participant, id, sdp } => {
@@ -45,7 +46,8 @@ impl Shard {
                     self.repeat_offer(now, seat, true);
                 }
             }
-            Command::Candidate { participant, candidate } => self.candidate(now, participant, &candidate),
+            // ICE-lite: the other side checks and we answer.
+            Command::Candidate { .. } => {}
             Command::Mute { participant, source, muted } => self.mute(now, participant, source, muted),
             Command::Leave { participant } => {
                 if let Some(seat) = self.by_id.get(&participant).copied() {
@@ -147,6 +149,13 @@ impl Shard {
         if let Some(refusal) = refusal {
             self.tell_seat(seat, EventKind::Refused { id: of, refusal });
         }
+        self.leave_if_spent(seat);
+    }
+
+    fn leave_if_spent(&mut self, seat: Seat) {
+        if self.seats.get(seat).is_some_and(|participant| participant.spent) {
+            self.leaving.push((seat, LeaveReason::Spent));
+        }
     }
 
     fn tell_seat(&mut self, seat: Seat, kind: EventKind) {
@@ -163,15 +172,6 @@ impl Shard {
         }
     }
 
-    fn candidate(&mut self, now: Instant, id: ParticipantId, text: &str) {
-        let parsed = (text.len() <= MAX_CANDIDATE).then(|| Candidate::from_sdp_string(text).ok()).flatten();
-        // ICE-lite: the other side checks and we answer, so its candidates are read for form only.
-        if let (None, Some(seat)) = (parsed, self.by_id.get(&id)) {
-            tracing::debug!(?seat, "an unreadable candidate");
-        }
-        let _ = now;
-    }
-
     fn mute(&mut self, now: Instant, id: ParticipantId, source: Source, muted: bool) {
         let Some(seat) = self.by_id.get(&id).copied() else { return };
         let Some(participant) = self.seats.get_mut(seat) else { return };
@@ -180,7 +180,9 @@ impl Shard {
         let Some(track) = participant.published.iter_mut().find(|track| track.source == source) else {
             return;
         };
-        track.keyframe.want();
+        if !muted {
+            track.keyframe.want();
+        }
         for (viewer, index) in track.viewers.clone() {
             let outgoing = self.seats.get_mut(viewer).and_then(|found| found.outgoing.get_mut(index));
             if let Some(outgoing) = outgoing {
@@ -229,11 +231,10 @@ impl Shard {
     }
 
     fn rewire_viewer(&mut self, viewer: Seat, tracks: &[(Seat, ParticipantId, Source, String)]) {
-        let Self { seats, rng, .. } = self;
+        let Self { seats, by_id, rng, .. } = self;
         let Some(participant) = seats.get_mut(viewer) else { return };
         participant.outgoing.iter_mut().for_each(|track| track.wanted = false);
-        let mut seen = Vec::new();
-        for (seat, publisher, source, stream) in tracks.iter().filter(|(seat, ..)| *seat != viewer) {
+        for (_, publisher, source, stream) in tracks.iter().filter(|(seat, ..)| *seat != viewer) {
             let had = participant
                 .outgoing
                 .iter()
@@ -246,6 +247,7 @@ impl Shard {
                     mid: None,
                     wanted: false,
                     active: false,
+                    declined: false,
                     ssrc: None,
                     pts: Vec::new(),
                     // Half the range: the first roll-over is some time away, as RFC 3711 §3.3.1 advises.
@@ -255,9 +257,23 @@ impl Shard {
             });
             if let Some(track) = participant.outgoing.get_mut(index) {
                 track.wanted = true;
-                seen.push((*seat, *source, index));
             }
         }
+        // What has no m-line yet is forgotten; what has one keeps it for when its publisher comes again.
+        participant.outgoing.retain(|track| track.wanted || track.mid.is_some());
+        for track in participant.outgoing.iter_mut().filter(|track| !track.wanted) {
+            track.declined = false;
+            // str0m forgets which numbers of a withdrawn track it has seen. If it is published again, none may reach the viewer twice:
+            // equal numbers over different bytes give AES-GCM's authentication key away.
+            track.rewriter.restart();
+        }
+        let seen: Vec<_> = participant
+            .outgoing
+            .iter()
+            .enumerate()
+            .filter(|(_, track)| track.wanted)
+            .filter_map(|(index, track)| Some((*by_id.get(&track.publisher)?, track.source, index)))
+            .collect();
         for (seat, source, index) in seen {
             let published = seats
                 .get_mut(seat)
@@ -275,6 +291,7 @@ impl Shard {
             Ok(())
         });
         self.send_offer(seat, offer);
+        self.leave_if_spent(seat);
     }
 
     pub(crate) fn repeat_offer(&mut self, now: Instant, seat: Seat, at_once: bool) {

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use crate::shard::Seat;
 
-/// Each seat stands in the heap about once: an earlier deadline is pushed anew, a later one waits until the old entry comes up.
+/// An earlier deadline of a seat is pushed anew, a later one waits until the old entry comes up; entries that an earlier one has made
+/// void are thrown out when they have become many.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Seat)>>,
@@ -15,6 +16,14 @@ pub(crate) struct Timers {
 impl Timers {
     pub(crate) fn push(&mut self, deadline: Instant, seat: Seat) {
         self.heap.push(Reverse((deadline, seat)));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(Instant, Seat) -> bool) {
+        self.heap.retain(|Reverse((deadline, seat))| keep(*deadline, *seat));
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     reason = "test code: a broken assumption should fail the test, loudly"
 )]
@@ -146,6 +147,46 @@ fn a_forged_source_moves_nobodys_media() {
     // Everything the second one sends arrives once more, as if it came from the first one's address.
     let copied = stage.copy_datagrams(thief, victim, Duration::from_secs(5));
     assert!(copied > 100);
+    assert_unharmed(&mut stage);
+}
+
+#[test]
+fn forged_dtls_records_end_nobodys_connection() {
+    let mut stage = couple(9);
+    let victim = stage.clients[0].address;
+    let mut rng = fastrand::Rng::with_seed(9);
+    for round in 0..4_000_u32 {
+        let (epoch, seq) = ([0, rng.u8(..3)], if rng.bool() { 0 } else { rng.u32(..) });
+        let body: Vec<u8> = match round % 4 {
+            // Alerts: close_notify, and fatal ones.
+            0 => vec![rng.u8(1..3), *rng.choice(&[0, 10, 20, 40, 50]).unwrap()],
+            // The beginning of a handshake message of any kind, its length told truly.
+            1 => {
+                let length = rng.u8(..200);
+                let mut body = vec![rng.u8(..25), 0, 0, length, 0, rng.u8(..8), 0, 0, 0, 0, 0, length];
+                body.extend((0..length).map(|_| rng.u8(..)));
+                body
+            }
+            2 => vec![1],
+            _ => (0..rng.usize(..300)).map(|_| rng.u8(..)).collect(),
+        };
+        let kind = match round % 4 {
+            0 => 21,
+            1 => 22,
+            2 => 20,
+            _ => rng.u8(20..64),
+        };
+        let mut contents = vec![kind, 0xFE, 0xFD, epoch[0], epoch[1], 0, 0];
+        contents.extend(seq.to_be_bytes());
+        contents.extend((body.len() as u16).to_be_bytes());
+        contents.extend(body);
+        stage.net.send(stage.now, victim, SERVER, &contents);
+        if round % 100 == 0 {
+            stage.run(Duration::from_millis(10));
+        }
+    }
+    stage.run(Duration::from_millis(50));
+    assert_eq!(stage.shard.stats().participants, 2, "{:?}", stage.events_of(0).last());
     assert_unharmed(&mut stage);
 }
 

@@ -68,6 +68,17 @@ fn who_comes_late_begins_with_a_key_frame_and_small_numbers() {
 }
 
 #[test]
+fn a_new_track_asks_nobody_else_for_a_key_frame() {
+    let mut stage = stage_of(3, 22, Weather::FAIR);
+    stage.run(seconds(3));
+    let asked = stage.clients[2].keyframes_asked;
+    stage.offer(0, &[Screen]);
+    stage.run(seconds(2));
+    assert!(stage.heard(1, 0, Screen).packets > 100);
+    assert_eq!(stage.clients[2].keyframes_asked, asked);
+}
+
+#[test]
 fn a_burst_that_arrives_in_one_instant_arrives_whole() {
     let mut stage = stage_of(2, 3, Weather { delay: Duration::from_millis(40), ..Weather::FAIR });
     stage.run(seconds(4));

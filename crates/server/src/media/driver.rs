@@ -166,8 +166,10 @@ impl Driver {
     fn pass_events(&mut self) {
         while let Some(event) = self.backlog.pop_front() {
             if let Err(error) = self.events.try_send(event) {
-                if let mpsc::error::TrySendError::Full(event) = error {
-                    self.backlog.push_front(event);
+                match error {
+                    mpsc::error::TrySendError::Full(event) => self.backlog.push_front(event),
+                    // Nobody will ever listen: what waits must not keep us from the order to stop.
+                    mpsc::error::TrySendError::Closed(_) => self.backlog.clear(),
                 }
                 return;
             }

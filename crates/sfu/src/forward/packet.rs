@@ -102,9 +102,9 @@ impl Shard {
         }
     }
 
-    /// A viewer has new tracks, or has just connected.
+    /// A viewer has new tracks, or has just connected. What it sees already goes on as it is.
     pub(crate) fn want_keyframes(&mut self, now: Instant, viewer: Seat) {
-        self.keyframe_wanted(now, viewer, |_| true);
+        self.keyframe_wanted(now, viewer, |track| track.rewriter.awaits_start());
     }
 
     pub(crate) fn ask_keyframes(&mut self, now: Instant, publisher: Seat) {

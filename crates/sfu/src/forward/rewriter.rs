@@ -83,6 +83,11 @@ impl Rewriter {
         self.current = None;
     }
 
+    /// Whether the stream has yet to begin, or to begin anew.
+    pub(crate) fn awaits_start(&self) -> bool {
+        self.current.is_none()
+    }
+
     pub(crate) fn rewrite(&mut self, now: Instant, packet: &Incoming) -> Result<Rewritten, Skip> {
         if self.current.as_ref().is_none_or(|current| current.origin != packet.origin) {
             if !packet.start {

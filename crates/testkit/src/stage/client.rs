@@ -41,6 +41,8 @@ pub struct Client {
     pub keyframes_asked: u64,
     /// Offers of the server that it ignored, since its own was on the way.
     pub ignored_offers: u64,
+    /// What it does to its answers before it sends them.
+    pub alter_answer: Option<fn(&str) -> String>,
     /// When str0m wants to be woken.
     pub deadline: Instant,
     tracks: Vec<Track>,
@@ -129,6 +131,7 @@ impl Client {
             sending: Vec::new(),
             keyframes_asked: 0,
             ignored_offers: 0,
+            alter_answer: None,
             deadline: now,
             tracks: Vec::new(),
             pending: None,
@@ -200,7 +203,16 @@ impl Client {
         }
         self.sending = sending;
         let answer = self.rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(sdp).unwrap()).unwrap();
-        Some(Say::Answer { id, sdp: answer.to_sdp_string() })
+        let sdp = answer.to_sdp_string();
+        Some(Say::Answer { id, sdp: self.alter_answer.map_or_else(|| sdp.clone(), |alter| alter(&sdp)) })
+    }
+
+    /// The server refused a description: an offer of that number counts as never made.
+    pub fn take_refusal(&mut self, id: u32) {
+        if self.pending.take_if(|(pending, _)| *pending == id).is_some() {
+            let Self { tracks, rtc, .. } = self;
+            tracks.retain(|track| rtc.media(track.mid).is_some());
+        }
     }
 
     /// One datagram from the network.

@@ -98,6 +98,13 @@ impl Stage {
         self.enter(index, sources);
     }
 
+    /// Somebody else comes in the place of the client at `index`.
+    pub fn reincarnate(&mut self, index: usize, participant: u128, sources: &[Source]) {
+        self.clients[index] = self.make_client(index);
+        self.clients[index].id = ParticipantId(participant);
+        self.enter(index, sources);
+    }
+
     /// A client in nobody's place, to make descriptions with.
     #[must_use]
     pub fn spare_client(&self, index: usize) -> Client {
@@ -297,7 +304,8 @@ impl Stage {
                     self.say_for(index, said);
                 }
             }
-            EventKind::Refused { .. } | EventKind::Connected | EventKind::Left(_) => {}
+            EventKind::Refused { id, .. } => self.clients[index].take_refusal(id),
+            EventKind::Connected | EventKind::Left(_) => {}
         }
         let now = self.now;
         self.clients[index].wake(now);

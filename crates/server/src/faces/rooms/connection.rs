@@ -195,6 +195,7 @@ fn lost(reason: LeaveReason) -> (ErrorCode, &'static str) {
             (ErrorCode::MediaRefused, "the media connection was closed")
         }
         LeaveReason::TransportLost => (ErrorCode::MediaRefused, "the media connection was lost"),
+        LeaveReason::Spent => (ErrorCode::MediaRefused, "the media connection must be made anew"),
         LeaveReason::CertificateMismatch => {
             (ErrorCode::FingerprintRefused, "the certificate presented is not the bound one")
         }

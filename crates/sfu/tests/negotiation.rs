@@ -1,0 +1,134 @@
+//! Offers and answers that go wrong, and connections that see many people come and go.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: a broken assumption should fail the test, loudly"
+)]
+
+use std::time::Duration;
+
+use sfu::Source::{Camera, Screen, Voice};
+use sfu::{Command, EventKind, LeaveReason, SignalRefusal, Source};
+use testkit::stage::{Say, Stage, Weather};
+
+const BOTH: [Source; 2] = [Voice, Camera];
+
+#[test]
+fn a_track_that_is_declined_is_not_offered_again_and_again() {
+    let mut stage = couple(30);
+    stage.clients[1].alter_answer = Some(|sdp| sdp.replace("a=recvonly", "a=inactive"));
+    stage.offer(0, &[Screen]);
+    stage.run(seconds(3));
+    let offers = offers(&stage, 1);
+    assert!(offers < 6, "{offers} offers");
+    // Withdrawn and published again, it is offered again.
+    stage.clients[1].alter_answer = None;
+    stage.withdraw(0, Screen);
+    stage.run(seconds(1));
+    stage.offer(0, &[Screen]);
+    stage.run(seconds(2));
+    assert!(stage.heard(1, 0, Screen).packets > 50);
+}
+
+#[test]
+fn an_answer_that_cannot_be_applied_ends_that_connection() {
+    let mut stage = couple(31);
+    stage.clients[1].alter_answer = Some(without_last_section);
+    stage.join(&BOTH);
+    stage.run(seconds(2));
+    assert_eq!(stage.events_of(1).last(), Some(&EventKind::Left(LeaveReason::Spent)));
+    stage.rejoin(1, &BOTH);
+    stage.run(seconds(2));
+    for publisher in [0, 2] {
+        assert!(stage.heard(1, publisher, Camera).packets > 50, "{publisher}");
+        assert!(stage.heard(publisher, 1, Camera).packets > 50, "{publisher}");
+    }
+    assert_eq!(stage.shard.stats().panics, 0);
+}
+
+#[test]
+fn an_offer_that_cannot_be_applied_ends_a_connection_only_if_there_is_something_to_lose() {
+    let mut stage = couple(32);
+    let late = stage.prepare();
+    let bound = stage.clients[late].fingerprint;
+    stage.enter_with(late, &BOTH, bound, without_ice_password);
+    offer_with(&mut stage, 0, &[Screen], without_ice_password);
+    stage.run(seconds(1));
+    let refused =
+        |kind: &EventKind| matches!(kind, EventKind::Refused { refusal: SignalRefusal::BadSdp, .. });
+    assert!(stage.events_of(late).last().is_some_and(refused));
+    assert_eq!(stage.events_of(0).last(), Some(&EventKind::Left(LeaveReason::Spent)));
+    stage.offer(late, &[Screen]);
+    stage.run(seconds(2));
+    assert!(stage.heard(1, late, Screen).packets > 50, "a second attempt is welcome");
+}
+
+#[test]
+fn an_offer_of_ours_that_crossed_a_refused_one_comes_again_at_once() {
+    let mut stage = couple(33);
+    stage.join(&BOTH);
+    // Ours is on its way when the client says something that is refused, so the client has ignored ours.
+    stage.run(Duration::from_millis(30));
+    offer_with(&mut stage, 0, &[Screen], |sdp| sdp.replace("sha-256", "sha-1"));
+    stage.run(seconds(2));
+    assert_eq!(stage.clients[0].ignored_offers, 1, "they crossed");
+    assert!(stage.heard(0, 2, Camera).packets > 50);
+}
+
+#[test]
+fn m_lines_of_the_absent_are_bounded() {
+    let mut stage = Stage::new(34, Weather::FAIR);
+    let host = stage.join(&[]);
+    let visitors: Vec<usize> = (0..5).map(|_| stage.join(&Source::ALL)).collect();
+    let mut renewed = 0;
+    for round in 0..13 {
+        stage.run(Duration::from_millis(200));
+        visitors.iter().for_each(|visitor| stage.leave(*visitor));
+        stage.run(Duration::from_millis(100));
+        for visitor in &visitors {
+            stage.reincarnate(*visitor, 1_000 + 10 * round + *visitor as u128, &Source::ALL);
+        }
+        stage.run(Duration::from_millis(100));
+        if stage.events_of(host).last() == Some(&EventKind::Left(LeaveReason::Spent)) {
+            stage.rejoin(host, &[]);
+            renewed += 1;
+        }
+    }
+    stage.run(seconds(1));
+    assert_eq!(renewed, 1, "240 m-lines last for 60 visitors with four tracks each");
+    assert!(stage.heard(host, visitors[0], Camera).packets > 20, "the last visitors are seen");
+}
+
+fn couple(seed: u64) -> Stage {
+    let mut stage = Stage::new(seed, Weather::FAIR);
+    stage.join(&BOTH);
+    stage.join(&BOTH);
+    stage.run(seconds(2));
+    stage
+}
+
+fn offers(stage: &Stage, index: usize) -> usize {
+    stage.events_of(index).iter().filter(|kind| matches!(kind, EventKind::Offer { .. })).count()
+}
+
+fn offer_with(stage: &mut Stage, index: usize, sources: &[Source], alter: fn(&str) -> String) {
+    let now = stage.now;
+    let Say::Offer { id, sdp, sources } = stage.clients[index].offer(now, sources) else {
+        panic!("an offer")
+    };
+    stage.say_as(index, |participant| Command::Offer { participant, id, sdp: alter(&sdp), sources });
+}
+
+fn without_last_section(sdp: &str) -> String {
+    sdp.rfind("m=").map_or_else(String::new, |at| sdp[..at].to_owned())
+}
+
+fn without_ice_password(sdp: &str) -> String {
+    sdp.lines().filter(|line| !line.starts_with("a=ice-pwd")).map(|line| format!("{line}\r\n")).collect()
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
