@@ -33,6 +33,8 @@ pub(crate) struct Negotiation {
     started: bool,
     next_id: u32,
     pending: Option<Pending>,
+    /// Since when what the participant should receive may have changed.
+    due: Option<Instant>,
 }
 
 struct Pending {
@@ -53,7 +55,19 @@ pub(crate) struct OurOffer {
 
 impl Negotiation {
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.pending.as_ref().map(|pending| pending.repeat_at)
+        match &self.pending {
+            Some(pending) => Some(pending.repeat_at),
+            None => self.due.filter(|_| self.started),
+        }
+    }
+
+    /// An offer may be due; it is looked at when the participant is woken.
+    pub(crate) fn offer_soon(&mut self, now: Instant) {
+        self.due.get_or_insert(now);
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.started && self.pending.is_none() && self.due.is_some()
     }
 }
 
@@ -113,6 +127,7 @@ impl Participant {
         if !self.negotiation.started || self.negotiation.pending.is_some() {
             return None;
         }
+        self.negotiation.due = None;
         let agreed_to_send =
             |mid: &Mid| self.rtc.media(*mid).is_some_and(|media| media.direction().is_sending());
         let open: Vec<Mid> =

@@ -211,7 +211,8 @@ impl Shard {
         }
     }
 
-    /// Brings who-sees-what in line with what is published, and offers where that changes something.
+    /// Brings who-sees-what in line with what is published. Where that changes something an offer follows, when the viewer is woken: the
+    /// offers of a large room take long enough to keep packets waiting.
     fn rewire(&mut self, now: Instant, room: RoomId) {
         let Some(members) = self.rooms.get(&room).cloned() else { return };
         let mut tracks = Vec::new();
@@ -226,7 +227,10 @@ impl Shard {
             self.rewire_viewer(*viewer, &tracks);
         }
         for viewer in &members {
-            self.offer(now, *viewer);
+            if let Some(participant) = self.seats.get_mut(*viewer) {
+                participant.negotiation.offer_soon(now);
+            }
+            self.schedule(*viewer);
         }
     }
 
@@ -284,7 +288,7 @@ impl Shard {
         }
     }
 
-    fn offer(&mut self, now: Instant, seat: Seat) {
+    pub(crate) fn offer(&mut self, now: Instant, seat: Seat) {
         let mut offer = None;
         self.change(seat, |participant| {
             offer = participant.make_offer(now);

@@ -21,6 +21,9 @@ use crate::demux::{Demux, Route};
 use crate::participant::{Link, Participant};
 use crate::timers::Timers;
 
+/// Participants woken by one call of [`Shard::handle_timeout`]. An offer in a room of 60 takes about 3 ms.
+const WAKES_PER_CALL: usize = 8;
+
 slotmap::new_key_type! {
     /// A participant's place in the shard; never used again for another.
     pub(crate) struct Seat;
@@ -192,10 +195,10 @@ impl Shard {
         self.settle(now);
     }
 
-    /// Wakes everybody whose deadline has come.
+    /// Wakes those whose deadline has come, a few a call: the rest, and whoever is due again at once, wait for the next call, so that
+    /// nobody keeps packets waiting.
     pub fn handle_timeout(&mut self, now: Instant) {
-        // Whoever is due again at once waits for the next call: nobody keeps the thread from its other work.
-        for _ in 0..self.timers.len() {
+        for _ in 0..WAKES_PER_CALL {
             let Some((deadline, seat)) = self.timers.pop_due(now) else { return };
             let Some(participant) =
                 self.seats.get_mut(seat).filter(|found| found.scheduled == Some(deadline))
@@ -301,7 +304,7 @@ impl Shard {
         }
     }
 
-    fn schedule(&mut self, seat: Seat) {
+    pub(crate) fn schedule(&mut self, seat: Seat) {
         let Some(participant) = self.seats.get_mut(seat) else { return };
         let deadline = participant.deadline();
         if participant.scheduled.is_none_or(|scheduled| deadline < scheduled) {
@@ -322,6 +325,9 @@ impl Shard {
         }
         self.ask_keyframes(now, seat);
         self.repeat_offer(now, seat, false);
+        if self.seats.get(seat).is_some_and(|participant| participant.negotiation.is_due()) {
+            self.offer(now, seat);
+        }
         self.step(now, seat, |participant| participant.rtc.handle_input(Input::Timeout(now)));
     }
 

@@ -101,6 +101,21 @@ fn m_lines_of_the_absent_are_bounded() {
     assert!(stage.heard(host, visitors[0], Camera).packets > 20, "the last visitors are seen");
 }
 
+#[test]
+fn a_join_in_a_large_room_is_offered_to_a_few_at_a_time() {
+    let mut stage = Stage::new(36, Weather::FAIR);
+    for _ in 0..24 {
+        stage.join(&[]);
+    }
+    stage.run(seconds(2));
+    let late = stage.join(&[Voice]);
+    stage.run(seconds(2));
+    assert!(stage.most_offers_at_once <= 8, "{}", stage.most_offers_at_once);
+    for viewer in 0..24 {
+        assert!(stage.heard(viewer, late, Voice).packets > 50, "{viewer} hears who came last");
+    }
+}
+
 fn couple(seed: u64) -> Stage {
     let mut stage = Stage::new(seed, Weather::FAIR);
     stage.join(&BOTH);

@@ -39,6 +39,8 @@ pub struct Stage {
     pub clients: Vec<Client>,
     /// All events of the shard, and when.
     pub events: Vec<(Duration, Event)>,
+    /// Most offers that one input of the shard made.
+    pub most_offers_at_once: usize,
     start: Instant,
     crypto: Arc<CryptoProvider>,
     to_server: VecDeque<(Instant, Command)>,
@@ -68,6 +70,7 @@ impl Stage {
             net: Net::new(seed, weather),
             clients: Vec::new(),
             events: Vec::new(),
+            most_offers_at_once: 0,
             start: now,
             crypto: sfu::provider().unwrap(),
             to_server: VecDeque::new(),
@@ -313,6 +316,14 @@ impl Stage {
     }
 
     fn drain_shard(&mut self) {
+        let before = self.events.len();
+        self.take_outputs();
+        let made = self.events.get(before..).unwrap_or_default();
+        let offers = made.iter().filter(|(_, event)| matches!(event.kind, EventKind::Offer { .. })).count();
+        self.most_offers_at_once = self.most_offers_at_once.max(offers);
+    }
+
+    fn take_outputs(&mut self) {
         while let Some(output) = self.shard.poll_output() {
             match output {
                 Output::Transmit(transmit) => {
