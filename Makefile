@@ -48,7 +48,7 @@ test: build tests/browser/node_modules/.installed .venv/.installed
 
 ## bench: numbers with names.
 bench: rust-needs
-	cargo bench --workspace --locked
+	cargo bench --locked --package testkit --bench forward
 
 ## doc: the documentation of the crates.
 doc: rust-needs
