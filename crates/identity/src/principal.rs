@@ -28,8 +28,6 @@ impl Principal {
 pub enum Subject {
     /// A person who runs this installation.
     Operator(UserId),
-    /// A person with an account.
-    User(UserId),
     /// Whoever redeemed an invite: known by the keys that its session is bound to, and by nothing else.
     Guest(SessionId),
 }

@@ -215,7 +215,7 @@ impl Accounts {
 /// Returns how the audit record names the holder of a grant.
 pub(super) fn actor(grant: &Grant) -> String {
     match &grant.principal().subject {
-        Subject::Operator(user) | Subject::User(user) => user.as_str().to_owned(),
+        Subject::Operator(user) => user.as_str().to_owned(),
         Subject::Guest(session) => session.to_string(),
     }
 }

@@ -55,7 +55,7 @@ async fn sign_out(State(app): State<App>, from: Peer, headers: HeaderMap) -> Res
 
 async fn me(Operator(grant): Operator) -> Json<Me> {
     let operator = match &grant.principal().subject {
-        Subject::Operator(user) | Subject::User(user) => user.as_str().to_owned(),
+        Subject::Operator(user) => user.as_str().to_owned(),
         Subject::Guest(session) => session.to_string(),
     };
     Json(Me { operator, expires_at: grant.expires().0 })
