@@ -9,7 +9,7 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use sfu::{
     Certificate, Codec, Command, Datagram, ParticipantId, Profile, RoomId, Shard, ShardConfig, ShardIndex,
-    Source,
+    Source, Transport,
 };
 
 const SERVER: ([u8; 4], u16) = ([192, 0, 2, 1], 8443);
@@ -81,6 +81,7 @@ fuzz_target!(|input: (Vec<&str>, Vec<Vec<Edit<'_>>>, Vec<&[u8]>)| {
     let config = ShardConfig {
         index: ShardIndex(0),
         candidates: vec![SocketAddr::from(SERVER)],
+        tcp_candidates: Vec::new(),
         certificate: certificate().clone(),
         max_participants: 2,
         max_in_room: 2,
@@ -90,7 +91,12 @@ fuzz_target!(|input: (Vec<&str>, Vec<Vec<Edit<'_>>>, Vec<&[u8]>)| {
     let profile = Profile {
         fingerprint: None,
         may_send: Source::ALL.into_iter().collect(),
-        codecs: vec![Codec::Opus, Codec::Vp8],
+        codecs: Codec::ALL.to_vec(),
+        red: true,
+        adapts: true,
+        max_voices: 8,
+        max_cameras: 25,
+        keyframe_gap: std::time::Duration::from_millis(500),
         stream: "s".into(),
     };
     shard.handle_command(now, Command::Join { room: RoomId(1), participant, incarnation: 1, profile });
@@ -102,7 +108,7 @@ fuzz_target!(|input: (Vec<&str>, Vec<Vec<Edit<'_>>>, Vec<&[u8]>)| {
     }
     for contents in &datagrams {
         let source = SocketAddr::from(([198, 51, 100, 1], 5000));
-        shard.handle_datagram(now, Datagram { source, destination: SERVER.into(), contents });
+        shard.handle_datagram(now, Datagram { transport: Transport::Udp, source, destination: SERVER.into(), contents });
     }
     while shard.poll_output().is_some() {}
     assert_eq!(shard.stats().panics, 0);

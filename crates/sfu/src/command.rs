@@ -1,6 +1,7 @@
 //! What the signalling side says to a shard, and hears from it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A call's media on one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +85,17 @@ pub enum Codec {
     Opus,
     /// VP8, RFC 7741, with RTX.
     Vp8,
+    /// VP9, RFC 9628, with RTX.
+    Vp9,
+    /// H.264, RFC 6184, with RTX.
+    H264,
+    /// AV1, with RTX.
+    Av1,
+}
+
+impl Codec {
+    /// All codecs, in order.
+    pub const ALL: [Self; 5] = [Self::Opus, Self::Vp8, Self::Vp9, Self::H264, Self::Av1];
 }
 
 /// What a face wants of the engine for one participant. Data, not code: the core has no branch per face.
@@ -96,8 +108,18 @@ pub struct Profile {
     pub may_send: Sources,
     /// Codecs offered and answered.
     pub codecs: Vec<Codec>,
+    /// Whether sound may travel with redundancy (RED, RFC 2198), passed through as it comes.
+    pub red: bool,
     /// Stream name that this participant's tracks carry at the others (msid), at most 64 token characters.
     pub stream: String,
+    /// Whether what it is sent follows an estimate of its bandwidth (where it reports arrivals, TWCC).
+    pub adapts: bool,
+    /// Voices forwarded to it at once; the loudest are chosen.
+    pub max_voices: usize,
+    /// Cameras forwarded to it at once as long as it has not said what it shows; those of the latest speakers.
+    pub max_cameras: usize,
+    /// Least time between two key-frame requests to one of its tracks.
+    pub keyframe_gap: Duration,
 }
 
 /// An order to a shard. Commands for a participant take effect in the order given.
@@ -156,6 +178,25 @@ pub enum Command {
         /// `true`: nobody receives it.
         muted: bool,
     },
+    /// What the participant shows now, all of it. What is not listed is not sent to it.
+    View {
+        /// Whose screen.
+        participant: ParticipantId,
+        /// The tiles, the most important first; `None`: it does not say, and gets what it would get without ever saying.
+        tiles: Option<Vec<Tile>>,
+    },
+    /// Writes to a data channel of the participant. Where the channel is not open, or more than its bound waits there, the message is
+    /// dropped and counted.
+    Data {
+        /// Whose.
+        participant: ParticipantId,
+        /// Of the channel.
+        label: String,
+        /// Whether the bytes are not a text.
+        binary: bool,
+        /// The message.
+        bytes: Vec<u8>,
+    },
     /// Ends the participant's media at once; answered by [`Event::Left`].
     Leave {
         /// Who.
@@ -163,6 +204,17 @@ pub enum Command {
     },
     /// Ends the media of everybody in the room; each gets [`Event::Left`].
     CloseRoom(RoomId),
+}
+
+/// A picture on a participant's screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tile {
+    /// Whose.
+    pub publisher: ParticipantId,
+    /// What it shows; a camera or a screen.
+    pub source: Source,
+    /// Its height in device pixels.
+    pub height: u16,
 }
 
 /// Something that the signalling side should know.
@@ -204,6 +256,24 @@ pub enum EventKind {
     },
     /// ICE and DTLS are up, and the certificate presented is the promised one.
     Connected,
+    /// The participant has begun, or ceased, to speak.
+    Speaking(bool),
+    /// The participant is the one whom the room listens to now.
+    ActiveSpeaker,
+    /// A data channel of the participant is open.
+    DataOpen {
+        /// As the participant named it.
+        label: String,
+    },
+    /// A message by a data channel.
+    Data {
+        /// Of the channel.
+        label: String,
+        /// Whether the bytes are not a text.
+        binary: bool,
+        /// The message, at most 64 KiB.
+        bytes: Vec<u8>,
+    },
     /// The media connection is gone.
     Left(LeaveReason),
 }
@@ -235,6 +305,8 @@ pub enum LeaveReason {
     Spent,
     /// The join was refused.
     Refused(JoinRefusal),
+    /// More data-channel messages than anybody needs.
+    Flooding,
     /// Our own code failed in this participant's step.
     Failed,
 }

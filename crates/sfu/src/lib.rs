@@ -22,7 +22,7 @@ mod ufrag;
 
 pub use command::{
     Codec, Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, Profile, RoomId, Sending,
-    ShardIndex, SignalRefusal, Source, Sources,
+    ShardIndex, SignalRefusal, Source, Sources, Tile,
 };
 pub use crypto::{Certificate, provider};
-pub use shard::{Datagram, Output, Shard, ShardConfig, ShardError, Stats, Transmit};
+pub use shard::{Datagram, Output, Shard, ShardConfig, ShardError, Stats, Transmit, Transport};

@@ -49,6 +49,7 @@ impl Shard {
             // ICE-lite: the other side checks and we answer.
             Command::Candidate { .. } => {}
             Command::Mute { participant, source, muted } => self.mute(now, participant, source, muted),
+            Command::View { .. } | Command::Data { .. } => {}
             Command::Leave { participant } => {
                 if let Some(seat) = self.by_id.get(&participant).copied() {
                     self.leaving.push((seat, LeaveReason::Asked));

@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use slotmap::SlotMap;
 use str0m::config::CryptoProvider;
-use str0m::net::{DatagramSend, Protocol, Receive};
+use str0m::net::{DatagramSend, Protocol, Receive, TcpType};
 use str0m::{Candidate, Input, Output as RtcOutput, RtcError};
 
 use crate::command::{
@@ -36,6 +36,8 @@ pub struct ShardConfig {
     pub index: ShardIndex,
     /// UDP addresses that clients are told; datagrams must carry one of them as their destination.
     pub candidates: Vec<SocketAddr>,
+    /// The same for TCP (RFC 6544, passive).
+    pub tcp_candidates: Vec<SocketAddr>,
     /// Presented to every participant.
     pub certificate: Certificate,
     /// Participants in all rooms together.
@@ -55,25 +57,38 @@ pub enum ShardError {
     Candidate(SocketAddr),
 }
 
+/// What carries packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// One packet a datagram.
+    Udp,
+    /// Packets in frames (RFC 4571); the frame's length is not part of the contents.
+    Tcp,
+}
+
 /// Bytes from the network.
 #[derive(Debug, Clone, Copy)]
 pub struct Datagram<'a> {
+    /// How it came.
+    pub transport: Transport,
     /// Who sent it.
     pub source: SocketAddr,
-    /// One of [`ShardConfig::candidates`].
+    /// One of [`ShardConfig::candidates`], or of [`ShardConfig::tcp_candidates`].
     pub destination: SocketAddr,
-    /// The UDP payload.
+    /// One packet.
     pub contents: &'a [u8],
 }
 
 /// Bytes for the network.
 #[derive(Debug)]
 pub struct Transmit {
-    /// One of [`ShardConfig::candidates`].
+    /// How it goes.
+    pub transport: Transport,
+    /// One of [`ShardConfig::candidates`], or of [`ShardConfig::tcp_candidates`].
     pub source: SocketAddr,
     /// Whom to send to.
     pub destination: SocketAddr,
-    /// The UDP payload, as str0m built it: moved, not copied.
+    /// One packet, as str0m built it: moved, not copied.
     pub contents: DatagramSend,
 }
 
@@ -141,7 +156,12 @@ impl Shard {
         let host = |address: &SocketAddr| {
             Candidate::host(*address, "udp").map_err(|_| ShardError::Candidate(*address))
         };
-        let candidates = config.candidates.iter().map(host).collect::<Result<_, _>>()?;
+        let passive = |address: &SocketAddr| {
+            let candidate = Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive).build();
+            candidate.map_err(|_| ShardError::Candidate(*address))
+        };
+        let udp = config.candidates.iter().map(host);
+        let candidates = udp.chain(config.tcp_candidates.iter().map(passive)).collect::<Result<_, _>>()?;
         Ok(Self {
             config,
             candidates,
@@ -164,11 +184,11 @@ impl Shard {
     pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.contents.len() as u64;
-        let Datagram { source, destination, contents } = datagram;
+        let Datagram { transport, source, destination, contents } = datagram;
         // Parsers of str0m read a stranger's bytes here, before anybody is there who could be taken out for it.
         let read = catch_unwind(AssertUnwindSafe(|| {
             let route = self.demux.route(source, destination, contents);
-            (route, Receive::new(Protocol::Udp, source, destination, contents))
+            (route, Receive::new(transport.protocol(), source, destination, contents))
         }));
         self.stats.panics += u64::from(read.is_err());
         let Ok((route @ (Route::Proven(seat) | Route::Claimed(seat)), Ok(received))) = read else {
@@ -345,6 +365,15 @@ impl Shard {
     }
 }
 
+impl Transport {
+    fn protocol(self) -> Protocol {
+        match self {
+            Self::Udp => Protocol::Udp,
+            Self::Tcp => Protocol::Tcp,
+        }
+    }
+}
+
 fn drain(
     participant: &mut Participant,
     transmits: &mut VecDeque<Transmit>,
@@ -360,8 +389,9 @@ fn drain(
             RtcOutput::Transmit(transmit) => {
                 stats.datagrams_out += 1;
                 stats.bytes_out += transmit.contents.len() as u64;
-                let str0m::net::Transmit { source, destination, contents, .. } = transmit;
-                transmits.push_back(Transmit { source, destination, contents });
+                let str0m::net::Transmit { proto, source, destination, contents } = transmit;
+                let transport = if proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
+                transmits.push_back(Transmit { transport, source, destination, contents });
             }
             RtcOutput::Event(event) => on_event(event),
         }
@@ -442,6 +472,7 @@ mod tests {
         ShardConfig {
             index: ShardIndex(0),
             candidates: vec![SocketAddr::from(([192, 0, 2, 1], 8443))],
+            tcp_candidates: Vec::new(),
             certificate: Certificate {
                 certificate: certificate.certificate,
                 private_key: certificate.private_key,
@@ -453,6 +484,16 @@ mod tests {
 
     fn profile() -> Profile {
         let may_send = [Source::Voice].into_iter().collect();
-        Profile { fingerprint: None, may_send, codecs: vec![Codec::Opus], stream: "s".into() }
+        Profile {
+            fingerprint: None,
+            may_send,
+            codecs: vec![Codec::Opus],
+            red: false,
+            stream: "s".into(),
+            adapts: false,
+            max_voices: 8,
+            max_cameras: 25,
+            keyframe_gap: std::time::Duration::from_millis(500),
+        }
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use rustix::time::{ClockId, clock_gettime};
 use sfu::Source::{Camera, Voice};
-use sfu::{Command, Datagram, Output, Source};
+use sfu::{Command, Datagram, Output, Source, Transport};
 use testkit::stage::{ROOM, SERVER, Say, Stage, Weather, profile};
 
 const ROUNDS: usize = 5;
@@ -87,9 +87,10 @@ impl Call {
         let before = self.stage.shard.stats().forwarded;
         let start = cpu_ns();
         for (now, contents) in &datagrams {
-            self.stage
-                .shard
-                .handle_datagram(*now, Datagram { source: publisher, destination: SERVER, contents });
+            self.stage.shard.handle_datagram(
+                *now,
+                Datagram { transport: Transport::Udp, source: publisher, destination: SERVER, contents },
+            );
             while let Some(output) = self.stage.shard.poll_output() {
                 if let Output::Transmit(transmit) = output {
                     self.socket.send_to(&transmit.contents, target).unwrap();
@@ -180,7 +181,12 @@ fn join_cost(seed: u64) -> u64 {
             to_client.extend(on_shard(&mut stage, &mut |stage| {
                 stage.shard.handle_datagram(
                     now,
-                    Datagram { source: address, destination: SERVER, contents: &contents },
+                    Datagram {
+                        transport: Transport::Udp,
+                        source: address,
+                        destination: SERVER,
+                        contents: &contents,
+                    },
                 );
             }));
         }

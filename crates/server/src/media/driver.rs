@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use sfu::{Command, Datagram, Event, Output, Shard, Stats};
+use sfu::{Command, Datagram, Event, Output, Shard, Stats, Transport};
 use tokio::sync::{mpsc, watch};
 
 use super::addresses::Ways;
@@ -116,7 +116,10 @@ impl Driver {
             let now = Instant::now();
             let received = socket.receive(buffers, |source, local, contents| {
                 if let Some(destination) = ways.inward(index, local) {
-                    shard.handle_datagram(now, Datagram { source, destination, contents });
+                    shard.handle_datagram(
+                        now,
+                        Datagram { transport: Transport::Udp, source, destination, contents },
+                    );
                     send_all(shard, sockets, ways, &mut self.backlog);
                 }
             });

@@ -139,6 +139,7 @@ fn shard_config(ways: &Ways) -> Result<ShardConfig, MediaError> {
     Ok(ShardConfig {
         index: ShardIndex(0),
         candidates: ways.candidates(),
+        tcp_candidates: Vec::new(),
         certificate: make_certificate()?,
         max_participants: MAX_PARTICIPANTS,
         max_in_room: MAX_IN_ROOM,

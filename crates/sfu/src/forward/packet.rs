@@ -121,11 +121,11 @@ impl Shard {
 fn read(origin: Origin, codec: Codec, packet: &RtpPacket) -> Option<Incoming> {
     let vp8 = match codec {
         Codec::Vp8 => Some(Vp8Descriptor::parse(&packet.payload).ok()?),
-        Codec::Opus => None,
+        Codec::Opus | Codec::Vp9 | Codec::H264 | Codec::Av1 => None,
     };
     let start = vp8.is_none_or(|descriptor| descriptor.starts_keyframe(&packet.payload));
     let clock = match codec {
-        Codec::Vp8 => 90_000,
+        Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => 90_000,
         Codec::Opus => 48_000,
     };
     Some(Incoming { origin, seq: *packet.seq_no, time: packet.header.timestamp, clock, start, vp8 })

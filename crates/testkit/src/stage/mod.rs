@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use sfu::{
     Certificate, Codec, Command, Datagram, Event, EventKind, Output, ParticipantId, Profile, RoomId, Shard,
-    ShardConfig, ShardIndex, Source,
+    ShardConfig, ShardIndex, Source, Transport,
 };
 use str0m::config::CryptoProvider;
 
@@ -60,6 +60,7 @@ impl Stage {
         let config = ShardConfig {
             index: ShardIndex(0),
             candidates: vec![SERVER],
+            tcp_candidates: Vec::new(),
             certificate: server_certificate(),
             max_participants: 1_000,
             max_in_room: 200,
@@ -266,12 +267,19 @@ impl Stage {
                 {
                     *count += 1;
                     let _ = from;
-                    self.shard
-                        .handle_datagram(now, Datagram { source: *under, destination: SERVER, contents });
+                    self.shard.handle_datagram(
+                        now,
+                        Datagram { transport: Transport::Udp, source: *under, destination: SERVER, contents },
+                    );
                 }
                 self.shard.handle_datagram(
                     now,
-                    Datagram { source: datagram.source, destination: SERVER, contents },
+                    Datagram {
+                        transport: Transport::Udp,
+                        source: datagram.source,
+                        destination: SERVER,
+                        contents,
+                    },
                 );
                 self.drain_shard();
             } else if let Some(index) =
@@ -308,7 +316,12 @@ impl Stage {
                 }
             }
             EventKind::Refused { id, .. } => self.clients[index].take_refusal(id),
-            EventKind::Connected | EventKind::Left(_) => {}
+            EventKind::Connected
+            | EventKind::Speaking(_)
+            | EventKind::ActiveSpeaker
+            | EventKind::DataOpen { .. }
+            | EventKind::Data { .. }
+            | EventKind::Left(_) => {}
         }
         let now = self.now;
         self.clients[index].wake(now);
@@ -361,7 +374,12 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
         fingerprint: Some(fingerprint),
         may_send: Source::ALL.into_iter().collect(),
         codecs: vec![Codec::Opus, Codec::Vp8],
+        red: true,
         stream: format!("{:032x}", client.id.0),
+        adapts: true,
+        max_voices: 8,
+        max_cameras: 25,
+        keyframe_gap: Duration::from_millis(500),
     }
 }
 
@@ -378,6 +396,10 @@ fn name(kind: &EventKind) -> String {
         EventKind::Offer { id, sending, .. } => format!("offer {id} of {}", sending.len()),
         EventKind::Refused { id, refusal } => format!("refused {id}: {refusal}"),
         EventKind::Connected => "connected".into(),
+        EventKind::Speaking(speaking) => format!("speaking {speaking}"),
+        EventKind::ActiveSpeaker => "active speaker".into(),
+        EventKind::DataOpen { label } => format!("channel {label} open"),
+        EventKind::Data { label, bytes, .. } => format!("{} bytes on {label}", bytes.len()),
         EventKind::Left(reason) => format!("left {reason:?}"),
     }
 }

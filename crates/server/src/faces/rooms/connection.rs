@@ -201,6 +201,7 @@ fn lost(reason: LeaveReason) -> (ErrorCode, &'static str) {
         }
         LeaveReason::Refused(JoinRefusal::RoomFull) => (ErrorCode::Busy, "the room is full"),
         LeaveReason::Refused(JoinRefusal::ShardFull) => (ErrorCode::Busy, "the server is full"),
+        LeaveReason::Flooding => (ErrorCode::MediaRefused, "more data-channel messages than allowed"),
         LeaveReason::Failed => (ErrorCode::MediaRefused, "the media connection failed"),
     }
 }

@@ -1,6 +1,7 @@
 //! Who is in a call, and what is under way with their media. Held in memory: a restart forgets it, and the clients come back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use hub::{ConnectionId, Media as MediaStanding, State};
 use identity::{Fingerprint, Permission, Permissions, RoomKey, SessionId};
@@ -191,6 +192,10 @@ impl Table {
                 media.connected = true;
                 Some((session, MediaStanding::Up))
             }
+            EventKind::Speaking(_)
+            | EventKind::ActiveSpeaker
+            | EventKind::DataOpen { .. }
+            | EventKind::Data { .. } => None,
             EventKind::Left(reason) => {
                 member.media = None;
                 if reason != LeaveReason::Asked {
@@ -239,6 +244,13 @@ impl Media {
     }
 }
 
+/// Voices that one hears at once; more are noise to a listener.
+const MAX_VOICES: usize = 8;
+/// Cameras sent to a client that does not say what it shows: a grid of 5 × 5.
+const MAX_CAMERAS: usize = 25;
+/// A key frame costs a publisher many times an ordinary one, and one serves all viewers.
+const KEYFRAME_GAP: Duration = Duration::from_millis(500);
+
 pub(super) fn room_id(room: RoomKey) -> RoomId {
     RoomId(room.0)
 }
@@ -252,7 +264,12 @@ fn profile(admitted: &Admitted) -> Profile {
         fingerprint: admitted.session.grant.bound_to().first().map(|fingerprint| *fingerprint.as_bytes()),
         may_send: may_send(admitted.session.grant.permissions()),
         codecs: vec![Codec::Opus, Codec::Vp8],
+        red: true,
         stream: admitted.session.id.to_string(),
+        adapts: true,
+        max_voices: MAX_VOICES,
+        max_cameras: MAX_CAMERAS,
+        keyframe_gap: KEYFRAME_GAP,
     }
 }
 

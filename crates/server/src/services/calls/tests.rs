@@ -359,6 +359,8 @@ fn tell(command: &Command) -> String {
         Command::Candidate { .. } => "candidate".into(),
         Command::Mute { source, muted, .. } => format!("mute {source:?} {muted}"),
         Command::Leave { participant } => format!("leave {}", participant.0),
+        Command::View { .. } => "view".into(),
+        Command::Data { .. } => "data".into(),
         Command::CloseRoom(_) => "close room".into(),
     }
 }
