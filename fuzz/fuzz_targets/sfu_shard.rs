@@ -86,7 +86,7 @@ fuzz_target!(|input: (Vec<&str>, Vec<Vec<Edit<'_>>>, Vec<&[u8]>)| {
         max_participants: 2,
         max_in_room: 2,
     };
-    let Ok(mut shard) = Shard::new(config, [0; 32]) else { return };
+    let Ok(mut shard) = Shard::new(config, [0; 32], now) else { return };
     let participant = ParticipantId(1);
     let profile = Profile {
         fingerprint: None,

@@ -10,6 +10,7 @@
 
 mod command;
 mod crypto;
+mod data;
 mod demux;
 mod forward;
 mod negotiate;

@@ -6,10 +6,11 @@ use str0m::config::CryptoProvider;
 use str0m::format::PayloadParams;
 use str0m::media::{Mid, Pt};
 use str0m::rtp::Ssrc;
-use str0m::{Candidate, IceCreds, Rtc};
+use str0m::{Candidate, IceCreds, Input, Reason, Rtc, RtcError};
 
 use crate::command::{Codec, ParticipantId, Profile, RoomId, Source, Sources};
 use crate::crypto::Certificate;
+use crate::data::{self, Channels};
 use crate::forward::keyframe::KeyframeThrottle;
 use crate::forward::rewriter::Rewriter;
 use crate::negotiate::Negotiation;
@@ -19,6 +20,8 @@ use crate::shard::Seat;
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// How long media may stay away before the connection counts as lost; RFC 7675 lets consent live 30 s, browsers give up after about 15.
 const LOST_AFTER: Duration = Duration::from_secs(15);
+/// How far the pacer of str0m moves the time between two packets that leave together.
+const PACER_STEP: Duration = Duration::from_micros(1);
 /// Packets kept for retransmission to one viewer of one picture: about a second of 2.5 Mbit/s.
 const RESEND_PACKETS: usize = 256;
 const RESEND_PACKETS_AUDIO: usize = 64;
@@ -35,8 +38,13 @@ pub(crate) struct Participant {
     pub published: Vec<Published>,
     pub outgoing: Vec<Outgoing>,
     pub negotiation: Negotiation,
+    pub channels: Channels,
     /// Whether the connection must end, so that the participant makes a new one.
     pub spent: bool,
+    /// Whether packets have been written that are not yet drained.
+    pub dirty: bool,
+    /// Newest time that str0m was given; it takes none that goes back.
+    pub clock: Instant,
     /// When str0m wants to be woken.
     pub rtc_deadline: Instant,
     /// The earliest entry for this participant in the shard's timers.
@@ -108,6 +116,9 @@ impl Participant {
             published: Vec::new(),
             outgoing: Vec::new(),
             negotiation: Negotiation::default(),
+            channels: Channels::default(),
+            dirty: false,
+            clock: now,
             spent: false,
             rtc_deadline: now,
             scheduled: None,
@@ -126,6 +137,17 @@ impl Participant {
         let keyframes = self.published.iter().filter_map(|track| track.keyframe.deadline());
         let own = link.into_iter().chain(self.negotiation.deadline()).chain(keyframes).min();
         own.map_or(self.rtc_deadline, |own| own.min(self.rtc_deadline))
+    }
+
+    /// Tells str0m the time.
+    pub(crate) fn tick(&mut self, now: Instant) -> Result<(), RtcError> {
+        self.clock = self.clock.max(now);
+        self.rtc.handle_input(Input::Timeout(self.clock))
+    }
+
+    /// Whether str0m's pacer wants to be woken at once for the next of its packets.
+    pub(crate) fn is_immediate(&self, deadline: Instant) -> bool {
+        matches!(self.rtc.last_timeout_reason(), Reason::Pacer(_)) && deadline <= self.clock + PACER_STEP
     }
 
     pub(crate) fn went_silent(&mut self, now: Instant) {
@@ -221,5 +243,7 @@ fn build_rtc(profile: &Profile, creds: IceCreds, setup: &Setup<'_>, now: Instant
         .enable_vp8(profile.codecs.contains(&Codec::Vp8))
         .set_send_buffer_audio(RESEND_PACKETS_AUDIO)
         .set_send_buffer_video(RESEND_PACKETS)
+        .set_sctp_max_message_size(data::MAX_MESSAGE)
+        .set_sctp_max_buffered_amount(data::MAX_BUFFERED)
         .build(now)
 }

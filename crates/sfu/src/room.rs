@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use rand::Rng;
-use str0m::{Event as RtcEvent, IceConnectionState, Input};
+use str0m::channel::ChannelData;
+use str0m::{Event as RtcEvent, IceConnectionState};
 
 use crate::command::{Command, EventKind, LeaveReason, ParticipantId, RoomId, Source};
+use crate::data::Flood;
 use crate::forward::rewriter::Rewriter;
 use crate::negotiate::OurOffer;
 use crate::participant::{Joining, Link, Outgoing, Participant, Setup};
@@ -49,7 +51,10 @@ impl Shard {
             // ICE-lite: the other side checks and we answer.
             Command::Candidate { .. } => {}
             Command::Mute { participant, source, muted } => self.mute(now, participant, source, muted),
-            Command::View { .. } | Command::Data { .. } => {}
+            Command::View { .. } => {}
+            Command::Data { participant, label, binary, bytes } => {
+                self.write_data(now, participant, &label, binary, bytes);
+            }
             Command::Leave { participant } => {
                 if let Some(seat) = self.by_id.get(&participant).copied() {
                     self.leaving.push((seat, LeaveReason::Asked));
@@ -75,6 +80,33 @@ impl Shard {
                     IceConnectionState::Disconnected => participant.went_silent(now),
                     IceConnectionState::Connected | IceConnectionState::Completed => participant.came_back(),
                     IceConnectionState::New | IceConnectionState::Checking => {}
+                }
+            }
+            RtcEvent::ChannelOpen(id, label) => {
+                let mut open = None;
+                self.change(seat, |participant| {
+                    open = participant.channels.opened(&mut participant.rtc, id, label);
+                    Ok(())
+                });
+                if let Some(open) = open {
+                    self.tell_seat(seat, open);
+                }
+            }
+            RtcEvent::ChannelData(ChannelData { id, binary, data }) => {
+                let Some(participant) = self.seats.get_mut(seat) else { return };
+                match participant.channels.received(now, id, binary, data) {
+                    Ok(Some(message)) => self.tell_seat(seat, message),
+                    Ok(None) => {}
+                    Err(Flood) => self.leaving.push((seat, LeaveReason::Flooding)),
+                }
+            }
+            RtcEvent::ChannelBufferedAmountLow(_) => self.change(seat, |participant| {
+                participant.channels.pump(&mut participant.rtc);
+                participant.tick(now)
+            }),
+            RtcEvent::ChannelClose(id) => {
+                if let Some(participant) = self.seats.get_mut(seat) {
+                    participant.channels.closed(id);
                 }
             }
             RtcEvent::Closed => self.leaving.push((seat, LeaveReason::Closed)),
@@ -103,7 +135,7 @@ impl Shard {
         self.by_id.insert(id, seat);
         self.rooms.entry(room).or_default().push(seat);
         self.demux.expect(seat, &text);
-        self.change(seat, |participant| participant.rtc.handle_input(Input::Timeout(now)));
+        self.change(seat, |participant| participant.tick(now));
         if let Some(before) = before {
             // The others lose the old connection's tracks until the new one publishes.
             self.rewire(now, before.room);
@@ -145,7 +177,7 @@ impl Shard {
         let mut refusal = None;
         self.change(seat, |participant| {
             refusal = apply(participant).err();
-            participant.rtc.handle_input(Input::Timeout(now))
+            participant.tick(now)
         });
         if let Some(refusal) = refusal {
             self.tell_seat(seat, EventKind::Refused { id: of, refusal });
@@ -191,6 +223,17 @@ impl Shard {
             }
         }
         self.ask_keyframes(now, seat);
+    }
+
+    fn write_data(&mut self, now: Instant, id: ParticipantId, label: &str, binary: bool, bytes: Vec<u8>) {
+        let mut taken = false;
+        if let Some(seat) = self.by_id.get(&id).copied() {
+            self.change(seat, |participant| {
+                taken = participant.channels.write(&mut participant.rtc, label, binary, bytes);
+                participant.tick(now)
+            });
+        }
+        self.stats.data_dropped += u64::from(!taken);
     }
 
     fn connected(&mut self, now: Instant, seat: Seat) {

@@ -23,6 +23,8 @@ use crate::timers::Timers;
 
 /// Participants woken by one call of [`Shard::handle_timeout`]. An offer in a room of 60 takes about 3 ms.
 const WAKES_PER_CALL: usize = 8;
+/// Packets that a pacer may let go in one drain; what is left goes on at the next wake.
+const TURNS_PER_DRAIN: usize = 256;
 
 slotmap::new_key_type! {
     /// A participant's place in the shard; never used again for another.
@@ -118,6 +120,8 @@ pub struct Stats {
     pub forwarded: u64,
     /// Key frames asked of publishers.
     pub keyframes_asked: u64,
+    /// Data-channel messages for nobody, or for a participant that takes none any more.
+    pub data_dropped: u64,
     /// Panics caught in a participant's step. More than zero is a defect.
     pub panics: u64,
     /// Media connections now.
@@ -142,16 +146,20 @@ pub struct Shard {
     work: VecDeque<(Seat, str0m::Event)>,
     /// Participants that must go, with the reason; taken out after the step.
     pub(crate) leaving: Vec<(Seat, LeaveReason)>,
+    /// Viewers for whom packets have been written since they were last drained.
+    dirty: VecDeque<Seat>,
+    /// Newest time that an input named.
+    now: Instant,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
 }
 
 impl Shard {
-    /// Makes an empty shard. `seed` feeds ICE credentials and first sequence numbers.
+    /// Makes an empty shard at the time `now`. `seed` feeds ICE credentials and first sequence numbers.
     ///
     /// # Errors
     /// When the crypto library or an address does not serve.
-    pub fn new(config: ShardConfig, seed: [u8; 32]) -> Result<Self, ShardError> {
+    pub fn new(config: ShardConfig, seed: [u8; 32], now: Instant) -> Result<Self, ShardError> {
         let crypto = crypto::provider().map_err(|error| ShardError::Crypto(error.to_string()))?;
         let host = |address: &SocketAddr| {
             Candidate::host(*address, "udp").map_err(|_| ShardError::Candidate(*address))
@@ -175,13 +183,17 @@ impl Shard {
             timers: Timers::default(),
             work: VecDeque::new(),
             leaving: Vec::new(),
+            dirty: VecDeque::new(),
+            now,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         })
     }
 
-    /// Takes one datagram. A stranger's is counted and forgotten.
+    /// Takes one datagram. A stranger's is counted and forgotten. Several may be given before the outputs are taken: what they make for
+    /// one viewer then leaves in one go.
     pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
+        self.now = self.now.max(now);
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.contents.len() as u64;
         let Datagram { transport, source, destination, contents } = datagram;
@@ -196,9 +208,10 @@ impl Shard {
             return;
         };
         let claimed = matches!(route, Route::Claimed(_));
-        let input = Input::Receive(now, received);
         let mut accepted = true;
         self.step(now, seat, |participant| {
+            participant.clock = participant.clock.max(now);
+            let input = Input::Receive(participant.clock, received);
             accepted = !claimed || participant.rtc.accepts(&input);
             if accepted { participant.rtc.handle_input(input) } else { Ok(()) }
         });
@@ -211,6 +224,7 @@ impl Shard {
 
     /// Takes one command.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
+        self.now = self.now.max(now);
         self.obey(now, command);
         self.settle(now);
     }
@@ -218,6 +232,7 @@ impl Shard {
     /// Wakes those whose deadline has come, a few a call: the rest, and whoever is due again at once, wait for the next call, so that
     /// nobody keeps packets waiting.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = self.now.max(now);
         for _ in 0..WAKES_PER_CALL {
             let Some((deadline, seat)) = self.timers.pop_due(now) else { return };
             let Some(participant) =
@@ -236,16 +251,32 @@ impl Shard {
 
     /// Ends every media connection, with a word to the other side.
     pub fn close(&mut self, now: Instant) {
+        self.now = self.now.max(now);
         self.leaving.extend(self.seats.keys().map(|seat| (seat, LeaveReason::Asked)));
         self.settle(now);
     }
 
     /// What is to be done; `None`: nothing more.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if let Some(transmit) = self.transmits.pop_front() {
-            return Some(Output::Transmit(transmit));
+        loop {
+            if let Some(transmit) = self.transmits.pop_front() {
+                return Some(Output::Transmit(transmit));
+            }
+            if let Some(event) = self.events.pop_front() {
+                return Some(Output::Event(event));
+            }
+            let viewer = self.dirty.pop_front()?;
+            self.step(self.now, viewer, |_| Ok(()));
         }
-        self.events.pop_front().map(Output::Event)
+    }
+
+    /// Writes packets for a viewer; they leave when it is drained.
+    pub(crate) fn write(&mut self, viewer: Seat, write: impl FnOnce(&mut Participant)) {
+        let Some(participant) = self.seats.get_mut(viewer) else { return };
+        write(participant);
+        if !std::mem::replace(&mut participant.dirty, true) {
+            self.dirty.push_back(viewer);
+        }
     }
 
     /// When to call [`Shard::handle_timeout`] at the latest, and for whom.
@@ -281,13 +312,13 @@ impl Shard {
         seat: Seat,
         change: impl FnOnce(&mut Participant) -> Result<(), RtcError>,
     ) {
-        let Self { seats, transmits, work, stats, .. } = self;
+        let Self { seats, transmits, work, stats, now, .. } = self;
         let Some(participant) = seats.get_mut(seat) else { return };
         let drained = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
             assert!(!participant.panic_next, "a test's panic");
             change(participant)?;
-            drain(participant, transmits, |event| work.push_back((seat, event)), stats)
+            drain(participant, *now, transmits, |event| work.push_back((seat, event)), stats)
         }));
         match drained {
             Ok(Ok(())) if participant.rtc.is_alive() => self.schedule(seat),
@@ -348,7 +379,7 @@ impl Shard {
         if self.seats.get(seat).is_some_and(|participant| participant.negotiation.is_due()) {
             self.offer(now, seat);
         }
-        self.step(now, seat, |participant| participant.rtc.handle_input(Input::Timeout(now)));
+        self.step(now, seat, |participant| participant.tick(now));
     }
 
     /// Refuses a join before anything has changed.
@@ -374,14 +405,24 @@ impl Transport {
     }
 }
 
+/// Takes all that str0m has to give now. What was written leaves only after an input of the time, and with a pacer one packet an input.
 fn drain(
     participant: &mut Participant,
+    now: Instant,
     transmits: &mut VecDeque<Transmit>,
     mut on_event: impl FnMut(str0m::Event),
     stats: &mut Stats,
 ) -> Result<(), RtcError> {
+    if std::mem::take(&mut participant.dirty) {
+        participant.tick(now)?;
+    }
+    let mut turns = 0;
     loop {
         match participant.rtc.poll_output()? {
+            RtcOutput::Timeout(deadline) if turns < TURNS_PER_DRAIN && participant.is_immediate(deadline) => {
+                turns += 1;
+                participant.tick(deadline)?;
+            }
             RtcOutput::Timeout(deadline) => {
                 participant.rtc_deadline = deadline;
                 return Ok(());
@@ -414,13 +455,13 @@ mod tests {
     #[test]
     fn a_panic_in_one_participants_step_removes_that_participant_only() {
         let now = Instant::now();
-        let mut shard = Shard::new(config(), [0; 32]).unwrap();
+        let mut shard = Shard::new(config(), [0; 32], now).unwrap();
         let (ana, ben) = (ParticipantId(1), ParticipantId(2));
         join(&mut shard, now, [ana, ben]);
         let seat = shard.by_id[&ana];
         shard.seats[seat].panic_next = true;
         shard.handle_command(now, Command::Repeat { participant: ana });
-        shard.step(now, seat, |participant| participant.rtc.handle_input(Input::Timeout(now)));
+        shard.step(now, seat, |participant| participant.tick(now));
 
         let events: Vec<Event> = std::iter::from_fn(|| shard.poll_output())
             .filter_map(|output| if let Output::Event(event) = output { Some(event) } else { None })
@@ -435,7 +476,7 @@ mod tests {
     #[test]
     fn a_panic_over_an_event_of_a_participant_removes_that_participant_only() {
         let now = Instant::now();
-        let mut shard = Shard::new(config(), [0; 32]).unwrap();
+        let mut shard = Shard::new(config(), [0; 32], now).unwrap();
         let (ana, ben) = (ParticipantId(1), ParticipantId(2));
         join(&mut shard, now, [ana, ben]);
         let seat = shard.by_id[&ana];
@@ -449,7 +490,7 @@ mod tests {
     #[test]
     fn deadlines_that_nobody_waits_for_do_not_add_up() {
         let now = Instant::now();
-        let mut shard = Shard::new(config(), [0; 32]).unwrap();
+        let mut shard = Shard::new(config(), [0; 32], now).unwrap();
         join(&mut shard, now, [ParticipantId(1)]);
         let seat = shard.by_id[&ParticipantId(1)];
         for step in (0..10_000).rev() {

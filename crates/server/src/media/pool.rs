@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use sfu::{Certificate, Command, Event, RoomId, Shard, ShardConfig, ShardError, ShardIndex, Stats};
 use tokio::sync::{mpsc, watch};
@@ -97,7 +98,7 @@ impl MediaPool {
         if ways.candidates().is_empty() {
             return Err(MediaError::NoAddress);
         }
-        let shard = Shard::new(shard_config(&ways)?, seed)?;
+        let shard = Shard::new(shard_config(&ways)?, seed, Instant::now())?;
         let (orders, order_queue) = sync_channel(COMMAND_QUEUE);
         let (event_queue, events) = mpsc::channel(EVENT_QUEUE);
         let (publish, stats) = watch::channel(Stats::default());

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use str0m::Input;
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
 
 use crate::command::Codec;
@@ -74,12 +73,10 @@ impl Shard {
             None => write,
         };
         self.stats.forwarded += 1;
-        self.change(viewer, |participant| {
+        self.write(viewer, |participant| {
             if let Some(stream) = participant.rtc.direct_api().stream_tx(&ssrc) {
                 stream.write_rtp(write);
             }
-            // Without an input str0m sends nothing.
-            participant.rtc.handle_input(Input::Timeout(now))
         });
         false
     }
@@ -111,7 +108,7 @@ impl Shard {
         let mut asked = 0;
         self.change(publisher, |participant| {
             asked = participant.request_keyframes(now);
-            if asked > 0 { participant.rtc.handle_input(Input::Timeout(now)) } else { Ok(()) }
+            if asked > 0 { participant.tick(now) } else { Ok(()) }
         });
         self.stats.keyframes_asked += asked;
     }

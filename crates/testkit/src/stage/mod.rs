@@ -67,7 +67,7 @@ impl Stage {
         };
         Self {
             now,
-            shard: Shard::new(config, bytes).unwrap(),
+            shard: Shard::new(config, bytes, now).unwrap(),
             net: Net::new(seed, weather),
             clients: Vec::new(),
             events: Vec::new(),
