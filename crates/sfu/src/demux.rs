@@ -56,6 +56,11 @@ impl Demux {
         }
     }
 
+    /// Whether a participant is known by a user fragment.
+    pub(crate) fn expects(&self, seat: Seat, ufrag: &str) -> bool {
+        self.by_ufrag.get(ufrag) == Some(&seat)
+    }
+
     pub(crate) fn route(&self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) -> Route {
         let proven = self.by_path.get(&(source, destination));
         if !is_stun(contents) {

@@ -8,6 +8,8 @@
 //! next input.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test needs some time to begin with"))]
 
+mod adapt;
+mod allocate;
 mod command;
 mod crypto;
 mod data;
@@ -15,11 +17,15 @@ mod demux;
 mod forward;
 mod negotiate;
 mod participant;
+mod rate;
 mod room;
 mod sdp;
 mod shard;
+mod speaking;
 mod timers;
+mod track;
 mod ufrag;
+mod voices;
 
 pub use command::{
     Codec, Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, Profile, RoomId, Sending,

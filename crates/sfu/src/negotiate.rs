@@ -11,9 +11,9 @@ use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 
 use crate::command::{Sending, SignalRefusal, Source};
-use crate::forward::keyframe::KeyframeThrottle;
-use crate::participant::{Participant, Published, codec_of};
+use crate::participant::Participant;
 use crate::sdp::{self, Kind, MAX_SECTIONS, Outline};
+use crate::track::{Format, Published};
 
 /// An offer that has not been answered is repeated, word for word, since the participant may have applied it and its answer be lost.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
@@ -59,6 +59,11 @@ impl Negotiation {
             Some(pending) => Some(pending.repeat_at),
             None => self.due.filter(|_| self.started),
         }
+    }
+
+    /// Whether the participant's first offer has been answered.
+    pub(crate) fn has_started(&self) -> bool {
+        self.started
     }
 
     /// An offer may be due; it is looked at when the participant is woken.
@@ -233,15 +238,7 @@ impl Participant {
         self.published.retain(|had| tracks.contains(&(had.mid, had.source)));
         for (mid, source) in tracks {
             if !self.published.iter().any(|had| had.mid == mid) {
-                let keyframe = KeyframeThrottle::default();
-                self.published.push(Published {
-                    mid,
-                    source,
-                    ssrc: None,
-                    retired: None,
-                    keyframe,
-                    viewers: Vec::new(),
-                });
+                self.published.push(Published::new(mid, source));
             }
         }
         self.origins.clear();
@@ -259,10 +256,7 @@ impl Participant {
             if track.active {
                 continue;
             }
-            let known = self.rtc.codec_config().params();
-            let pts =
-                media.remote_pts().iter().filter_map(|pt| known.iter().find(|params| params.pt() == *pt));
-            track.pts = pts.filter_map(|params| codec_of(params).map(|codec| (codec, params.pt()))).collect();
+            track.pts = Format::all(self.rtc.codec_config().params(), media.remote_pts()).collect();
             let mid = media.mid();
             track.ssrc = self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| stream.ssrc());
             track.rewriter.restart();

@@ -2,24 +2,28 @@
 
 use std::time::{Duration, Instant};
 
+use str0m::bwe::Bitrate;
 use str0m::config::CryptoProvider;
-use str0m::format::PayloadParams;
-use str0m::media::{Mid, Pt};
 use str0m::rtp::Ssrc;
 use str0m::{Candidate, IceCreds, Input, Reason, Rtc, RtcError};
 
-use crate::command::{Codec, ParticipantId, Profile, RoomId, Source, Sources};
+use crate::allocate::Allocator;
+use crate::command::{Codec, ParticipantId, Profile, RoomId, Sources, Tile};
 use crate::crypto::Certificate;
 use crate::data::{self, Channels};
-use crate::forward::keyframe::KeyframeThrottle;
-use crate::forward::rewriter::Rewriter;
 use crate::negotiate::Negotiation;
-use crate::shard::Seat;
+use crate::track::{Outgoing, Picture, Published};
 
 /// From the join until ICE and DTLS must be up.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// How long media may stay away before the connection counts as lost; RFC 7675 lets consent live 30 s, browsers give up after about 15.
 const LOST_AFTER: Duration = Duration::from_secs(15);
+/// What a viewer is thought able to take before it has reported anything.
+const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(600);
+/// Nothing sent for so long: the probes for what was sent last are over.
+const QUIET_AFTER: Duration = Duration::from_secs(2);
+/// How often a participant to whom nothing is sent is looked at for its pacer's sake.
+const QUIET_WAKE: Duration = Duration::from_secs(1);
 /// How far the pacer of str0m moves the time between two packets that leave together.
 const PACER_STEP: Duration = Duration::from_micros(1);
 /// Packets kept for retransmission to one viewer of one picture: about a second of 2.5 Mbit/s.
@@ -37,10 +41,21 @@ pub(crate) struct Participant {
     pub muted: Sources,
     pub published: Vec<Published>,
     pub outgoing: Vec<Outgoing>,
+    /// What it shows; `None`: it has not said.
+    pub view: Option<Vec<Tile>>,
+    /// What it can take, in bit/s; `None`: nothing is known that would bound it.
+    pub estimate: Option<u64>,
+    /// What it could use, as str0m was told.
+    pub desired: u64,
+    pub allocator: Allocator<Picture>,
+    /// When the layers are to be chosen anew.
+    pub adapt_at: Option<Instant>,
     pub negotiation: Negotiation,
     pub channels: Channels,
     /// Whether the connection must end, so that the participant makes a new one.
     pub spent: bool,
+    /// When a packet was last written for it, or when it was connected.
+    pub written_at: Instant,
     /// Whether packets have been written that are not yet drained.
     pub dirty: bool,
     /// Newest time that str0m was given; it takes none that goes back.
@@ -49,8 +64,8 @@ pub(crate) struct Participant {
     pub rtc_deadline: Instant,
     /// The earliest entry for this participant in the shard's timers.
     pub scheduled: Option<Instant>,
-    /// SSRC → index in `published`, filled as packets come: asking str0m costs a full poll.
-    pub origins: Vec<(Ssrc, usize)>,
+    /// SSRC → index in `published` and in its `layers`, filled as packets come: asking str0m costs a full poll.
+    pub origins: Vec<(Ssrc, (usize, usize))>,
     #[cfg(test)]
     pub panic_next: bool,
 }
@@ -68,43 +83,9 @@ pub(crate) enum Link {
     },
 }
 
-/// A track that the participant sends us.
-#[derive(Debug)]
-pub(crate) struct Published {
-    pub mid: Mid,
-    pub source: Source,
-    pub ssrc: Option<Ssrc>,
-    /// The SSRC before; what still comes of it is not for anybody.
-    pub retired: Option<Ssrc>,
-    pub keyframe: KeyframeThrottle,
-    /// Seats and their index in `outgoing`.
-    pub viewers: Vec<(Seat, usize)>,
-}
-
-/// A track of somebody else that we send to the participant. It keeps its m-line for good: receivers tie an m-line to the track they first saw on it.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub publisher: ParticipantId,
-    /// The publisher's stream name.
-    pub stream: String,
-    pub source: Source,
-    pub mid: Option<Mid>,
-    pub wanted: bool,
-    /// Whether the participant has agreed to receive it.
-    pub active: bool,
-    /// Whether the participant has answered that it does not want it; asked again only after something has changed.
-    pub declined: bool,
-    pub ssrc: Option<Ssrc>,
-    pub pts: Vec<(Codec, Pt)>,
-    pub rewriter: Rewriter,
-}
-
 impl Participant {
     pub(crate) fn new(join: Joining, creds: IceCreds, setup: &Setup<'_>, now: Instant) -> Self {
-        let mut rtc = build_rtc(&join.profile, creds, setup, now);
-        for candidate in setup.candidates {
-            rtc.add_local_candidate(candidate.clone());
-        }
+        let rtc = build_rtc(&join.profile, creds, setup, now);
         Self {
             id: join.participant,
             room: join.room,
@@ -115,8 +96,14 @@ impl Participant {
             muted: Sources::default(),
             published: Vec::new(),
             outgoing: Vec::new(),
+            view: None,
+            estimate: None,
+            desired: 0,
+            allocator: Allocator::default(),
+            adapt_at: None,
             negotiation: Negotiation::default(),
             channels: Channels::default(),
+            written_at: now,
             dirty: false,
             clock: now,
             spent: false,
@@ -128,14 +115,30 @@ impl Participant {
         }
     }
 
+    /// Takes down when str0m wants to be woken. Its pacer and its estimate want that 25 times a second, for ever; where nothing is sent
+    /// there is nothing to pace or to estimate.
+    pub(crate) fn wake_at(&mut self, deadline: Instant) {
+        let for_sending = matches!(
+            self.rtc.last_timeout_reason(),
+            Reason::Pacer(_) | Reason::BweDelayControl | Reason::BweProbeControl | Reason::BweProbeEstimator
+        );
+        let quiet = self.link == Link::Up
+            && self.clock.saturating_duration_since(self.written_at) > QUIET_AFTER;
+        self.rtc_deadline =
+            if for_sending && quiet { deadline.max(self.clock + QUIET_WAKE) } else { deadline };
+    }
+
     /// When the participant wants to be woken, for whatever reason.
     pub(crate) fn deadline(&self) -> Instant {
         let link = match self.link {
             Link::Connecting { until } | Link::Silent { until } => Some(until),
             Link::Up => None,
         };
-        let keyframes = self.published.iter().filter_map(|track| track.keyframe.deadline());
-        let own = link.into_iter().chain(self.negotiation.deadline()).chain(keyframes).min();
+        let gap = self.profile.keyframe_gap;
+        let layers = self.published.iter().flat_map(|track| &track.layers);
+        let keyframes = layers.filter_map(|layer| layer.keyframe.deadline(gap));
+        let others = self.negotiation.deadline().into_iter().chain(self.adapt_at);
+        let own = link.into_iter().chain(others).chain(keyframes).min();
         own.map_or(self.rtc_deadline, |own| own.min(self.rtc_deadline))
     }
 
@@ -167,44 +170,34 @@ impl Participant {
         matches!(self.link, Link::Connecting { until } | Link::Silent { until } if until <= now)
     }
 
-    /// The published track that an SSRC belongs to.
-    pub(crate) fn track_of(&mut self, ssrc: Ssrc) -> Option<usize> {
-        if let Some((_, index)) = self.origins.iter().find(|(had, _)| *had == ssrc) {
-            return Some(*index);
+    /// The published track and the layer that an SSRC belongs to.
+    pub(crate) fn layer_of(&mut self, ssrc: Ssrc) -> Option<(usize, usize)> {
+        if let Some((_, at)) = self.origins.iter().find(|(had, _)| *had == ssrc) {
+            return Some(*at);
         }
-        let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
+        let mut direct = self.rtc.direct_api();
+        let stream = direct.stream_rx(&ssrc)?;
+        let (mid, rid) = (stream.mid(), stream.rid());
         let index = self.published.iter().position(|track| track.mid == mid)?;
-        let track = self.published.get_mut(index)?;
-        if track.retired == Some(ssrc) {
-            return None;
-        }
-        // A known stream is looked up again after every offer, and is not its own successor.
-        if track.ssrc != Some(ssrc) {
-            track.retired = track.ssrc.replace(ssrc);
-        }
-        self.origins.retain(|(_, had)| *had != index);
-        self.origins.push((ssrc, index));
-        Some(index)
+        let at = (index, self.published.get_mut(index)?.layer_of(rid, ssrc)?);
+        self.origins.retain(|(_, had)| *had != at);
+        self.origins.push((ssrc, at));
+        Some(at)
     }
 
     /// Asks for the key frames that are due.
     pub(crate) fn request_keyframes(&mut self, now: Instant) -> u64 {
         let mut asked = 0;
-        for track in &mut self.published {
-            let Some(ssrc) = track.ssrc else { continue };
-            if track.keyframe.take_due(now)
-                && let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc)
+        let gap = self.profile.keyframe_gap;
+        for layer in self.published.iter_mut().flat_map(|track| &mut track.layers) {
+            if layer.keyframe.take_due(now, gap)
+                && let Some(stream) = self.rtc.direct_api().stream_rx(&layer.ssrc)
             {
                 stream.request_keyframe(str0m::media::KeyframeRequestKind::Pli);
                 asked += 1;
             }
         }
         asked
-    }
-
-    /// The codec that a payload type of this participant names.
-    pub(crate) fn codec_of(&self, pt: Pt) -> Option<Codec> {
-        self.rtc.codec_config().params().iter().find(|params| params.pt() == pt).and_then(codec_of)
     }
 }
 
@@ -223,27 +216,27 @@ pub(crate) struct Setup<'a> {
     pub crypto: &'a std::sync::Arc<CryptoProvider>,
 }
 
-pub(crate) fn codec_of(params: &PayloadParams) -> Option<Codec> {
-    match params.spec().codec {
-        str0m::format::Codec::Opus => Some(Codec::Opus),
-        str0m::format::Codec::Vp8 => Some(Codec::Vp8),
-        _ => None,
-    }
-}
-
-fn build_rtc(profile: &Profile, creds: IceCreds, setup: &Setup<'_>, now: Instant) -> Rtc {
-    Rtc::builder()
+pub(crate) fn build_rtc(profile: &Profile, creds: IceCreds, setup: &Setup<'_>, now: Instant) -> Rtc {
+    let config = Rtc::builder()
         .set_crypto_provider(std::sync::Arc::clone(setup.crypto))
         .set_dtls_cert(setup.certificate.to_dtls())
         .set_local_ice_credentials(creds)
         .set_ice_lite(true)
         .set_rtp_mode(true)
         .clear_codecs()
-        .enable_opus(profile.codecs.contains(&Codec::Opus), false)
+        .enable_opus(profile.codecs.contains(&Codec::Opus), profile.red)
         .enable_vp8(profile.codecs.contains(&Codec::Vp8))
+        .enable_vp9(profile.codecs.contains(&Codec::Vp9))
+        .enable_h264(profile.codecs.contains(&Codec::H264))
+        .enable_av1(profile.codecs.contains(&Codec::Av1))
         .set_send_buffer_audio(RESEND_PACKETS_AUDIO)
         .set_send_buffer_video(RESEND_PACKETS)
         .set_sctp_max_message_size(data::MAX_MESSAGE)
-        .set_sctp_max_buffered_amount(data::MAX_BUFFERED)
-        .build(now)
+        .set_sctp_max_buffered_amount(data::MAX_BUFFERED);
+    let config = if profile.adapts { config.enable_bwe(Some(FIRST_ESTIMATE)) } else { config };
+    let mut rtc = config.build(now);
+    for candidate in setup.candidates {
+        rtc.add_local_candidate(candidate.clone());
+    }
+    rtc
 }

@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use rand::Rng;
+use str0m::bwe::BweKind;
 use str0m::channel::ChannelData;
 use str0m::{Event as RtcEvent, IceConnectionState};
 
 use crate::command::{Command, EventKind, LeaveReason, ParticipantId, RoomId, Source};
 use crate::data::Flood;
-use crate::forward::rewriter::Rewriter;
 use crate::negotiate::OurOffer;
-use crate::participant::{Joining, Link, Outgoing, Participant, Setup};
+use crate::participant::{Joining, Link, Participant, Setup, build_rtc};
 use crate::shard::{Seat, Shard};
-use crate::ufrag;
+use crate::track::Outgoing;
+use crate::{sdp, ufrag};
 
 impl Shard {
     pub(crate) fn obey(&mut self, now: Instant, command: Command) {
@@ -21,6 +22,7 @@ impl Shard {
                 self.join(now, Joining { room, participant, incarnation, profile });
             }
             Command::Offer { participant, id, sdp, sources } => {
+                self.fit_to_first_offer(now, participant, &sdp);
                 let mut answer = None;
                 self.signal(now, participant, id, |member| {
                     answer = Some(member.accept_offer(&sdp, &sources)?);
@@ -28,7 +30,7 @@ impl Shard {
                 });
                 let Some(seat) = self.by_id.get(&participant).copied() else { return };
                 if let Some(sdp) = answer {
-                    self.expect_ufrag(seat);
+                    let sdp = self.keep_ufrag_ours(seat, sdp);
                     self.tell_seat(seat, EventKind::Answer { id, sdp });
                     self.rewire_room_of(now, seat);
                 } else {
@@ -39,7 +41,7 @@ impl Shard {
             Command::Answer { participant, id, sdp } => {
                 self.signal(now, participant, id, |member| member.accept_answer(id, &sdp));
                 if let Some(seat) = self.by_id.get(&participant).copied() {
-                    self.want_keyframes(now, seat);
+                    self.adapt(now, seat);
                     self.offer(now, seat);
                 }
             }
@@ -51,7 +53,7 @@ impl Shard {
             // ICE-lite: the other side checks and we answer.
             Command::Candidate { .. } => {}
             Command::Mute { participant, source, muted } => self.mute(now, participant, source, muted),
-            Command::View { .. } => {}
+            Command::View { participant, tiles } => self.view(now, participant, tiles),
             Command::Data { participant, label, binary, bytes } => {
                 self.write_data(now, participant, &label, binary, bytes);
             }
@@ -61,7 +63,7 @@ impl Shard {
                 }
             }
             Command::CloseRoom(room) => {
-                let members = self.rooms.get(&room).into_iter().flatten();
+                let members = self.rooms.get(&room).into_iter().flat_map(|room| &room.members);
                 self.leaving.extend(members.map(|seat| (*seat, LeaveReason::Asked)));
             }
         }
@@ -109,6 +111,12 @@ impl Shard {
                     participant.channels.closed(id);
                 }
             }
+            RtcEvent::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+                let Some(participant) = self.seats.get_mut(seat) else { return };
+                participant.estimate = Some(estimate.as_u64());
+                participant.adapt_at = Some(now);
+                self.schedule(seat);
+            }
             RtcEvent::Closed => self.leaving.push((seat, LeaveReason::Closed)),
             _ => {}
         }
@@ -133,7 +141,7 @@ impl Shard {
         }
         let seat = self.seats.insert(participant);
         self.by_id.insert(id, seat);
-        self.rooms.entry(room).or_default().push(seat);
+        self.rooms.entry(room).or_default().members.push(seat);
         self.demux.expect(seat, &text);
         self.change(seat, |participant| participant.tick(now));
         if let Some(before) = before {
@@ -146,6 +154,7 @@ impl Shard {
     pub(crate) fn remove(&mut self, now: Instant, seat: Seat, reason: LeaveReason) {
         let Some(participant) = self.take_out(seat) else { return };
         self.tell(participant.id, participant.incarnation, EventKind::Left(reason));
+        self.follow_speakers(now, participant.room);
         self.rewire(now, participant.room);
     }
 
@@ -156,9 +165,10 @@ impl Shard {
         let participant = self.seats.remove(seat)?;
         self.demux.forget(seat);
         self.by_id.remove(&participant.id);
-        if let Some(members) = self.rooms.get_mut(&participant.room) {
-            members.retain(|member| *member != seat);
-            if members.is_empty() {
+        if let Some(room) = self.rooms.get_mut(&participant.room) {
+            room.members.retain(|member| *member != seat);
+            room.speaking.leave(seat);
+            if room.members.is_empty() {
                 self.rooms.remove(&participant.room);
             }
         }
@@ -191,18 +201,45 @@ impl Shard {
         }
     }
 
-    fn tell_seat(&mut self, seat: Seat, kind: EventKind) {
+    pub(crate) fn tell_seat(&mut self, seat: Seat, kind: EventKind) {
         if let Some((id, incarnation)) = self.seats.get(seat).map(|found| (found.id, found.incarnation)) {
             self.tell(id, incarnation, kind);
         }
     }
 
-    /// An offer with new ICE credentials makes str0m choose new ones of ours.
-    fn expect_ufrag(&mut self, seat: Seat) {
-        if let Some(participant) = self.seats.get_mut(seat) {
-            let creds = participant.rtc.direct_api().local_ice_credentials();
-            self.demux.expect(seat, &creds.ufrag);
+    /// An offer with new ICE credentials (an ICE restart) makes str0m choose new ones for us, which do not name the shard. They give way
+    /// to some that do, in the answer too.
+    fn keep_ufrag_ours(&mut self, seat: Seat, answer: String) -> String {
+        let Some(participant) = self.seats.get_mut(seat) else { return answer };
+        let chosen = participant.rtc.direct_api().local_ice_credentials();
+        if self.demux.expects(seat, &chosen.ufrag) {
+            return answer;
         }
+        let ours = ufrag::mint(self.config.index, &mut self.rng);
+        self.demux.expect(seat, &ours.ufrag);
+        let answer = sdp::with_credentials(&answer, &ours);
+        participant.rtc.direct_api().set_local_ice_credentials(ours);
+        answer
+    }
+
+    /// An estimate of what a participant can take needs reports of arrivals (TWCC). Without them its pacer would hold packets back for
+    /// nothing.
+    fn fit_to_first_offer(&mut self, now: Instant, id: ParticipantId, offer: &str) {
+        let Some(participant) = self.by_id.get(&id).and_then(|seat| self.seats.get_mut(*seat)) else {
+            return;
+        };
+        let reports = offer.contains("transport-cc");
+        if participant.negotiation.has_started() || reports || !participant.profile.adapts {
+            return;
+        }
+        participant.profile.adapts = false;
+        let creds = participant.rtc.direct_api().local_ice_credentials();
+        let setup = Setup {
+            candidates: &self.candidates,
+            certificate: &self.config.certificate,
+            crypto: &self.crypto,
+        };
+        participant.rtc = build_rtc(&participant.profile, creds, &setup, now);
     }
 
     fn mute(&mut self, now: Instant, id: ParticipantId, source: Source, muted: bool) {
@@ -214,13 +251,16 @@ impl Shard {
             return;
         };
         if !muted {
-            track.keyframe.want();
+            track.layers.iter_mut().for_each(|layer| layer.keyframe.want());
         }
         for (viewer, index) in track.viewers.clone() {
             let outgoing = self.seats.get_mut(viewer).and_then(|found| found.outgoing.get_mut(index));
             if let Some(outgoing) = outgoing {
                 outgoing.rewriter.restart();
             }
+        }
+        if muted && source == Source::Voice {
+            self.hush(now, seat);
         }
         self.ask_keyframes(now, seat);
     }
@@ -245,8 +285,9 @@ impl Shard {
             return self.leaving.push((seat, LeaveReason::CertificateMismatch));
         }
         participant.link = Link::Up;
+        participant.written_at = now;
         self.tell_seat(seat, EventKind::Connected);
-        self.want_keyframes(now, seat);
+        self.adapt(now, seat);
     }
 
     fn rewire_room_of(&mut self, now: Instant, seat: Seat) {
@@ -258,7 +299,7 @@ impl Shard {
     /// Brings who-sees-what in line with what is published. Where that changes something an offer follows, when the viewer is woken: the
     /// offers of a large room take long enough to keep packets waiting.
     fn rewire(&mut self, now: Instant, room: RoomId) {
-        let Some(members) = self.rooms.get(&room).cloned() else { return };
+        let Some(members) = self.rooms.get(&room).map(|room| room.members.clone()) else { return };
         let mut tracks = Vec::new();
         for seat in &members {
             let Some(publisher) = self.seats.get_mut(*seat) else { continue };
@@ -270,9 +311,11 @@ impl Shard {
         for viewer in &members {
             self.rewire_viewer(*viewer, &tracks);
         }
+        self.rank_voices(room);
         for viewer in &members {
             if let Some(participant) = self.seats.get_mut(*viewer) {
                 participant.negotiation.offer_soon(now);
+                participant.adapt_at.get_or_insert(now);
             }
             self.schedule(*viewer);
         }
@@ -288,19 +331,9 @@ impl Shard {
                 .iter()
                 .position(|track| (track.publisher, track.source) == (*publisher, *source));
             let index = had.unwrap_or_else(|| {
-                participant.outgoing.push(Outgoing {
-                    publisher: *publisher,
-                    stream: stream.clone(),
-                    source: *source,
-                    mid: None,
-                    wanted: false,
-                    active: false,
-                    declined: false,
-                    ssrc: None,
-                    pts: Vec::new(),
-                    // Half the range: the first roll-over is some time away, as RFC 3711 §3.3.1 advises.
-                    rewriter: Rewriter::new(rng.random_range(0..0x8000)),
-                });
+                // Half the range: the first roll-over is some time away, as RFC 3711 §3.3.1 advises.
+                let first_seq = rng.random_range(0..0x8000);
+                participant.outgoing.push(Outgoing::new(*publisher, stream.clone(), *source, first_seq));
                 participant.outgoing.len() - 1
             });
             if let Some(track) = participant.outgoing.get_mut(index) {

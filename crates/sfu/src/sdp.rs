@@ -1,5 +1,7 @@
 //! What we must know of a description before str0m sees it, and what we change in it.
 
+use str0m::IceCreds;
+
 use crate::command::SignalRefusal;
 
 /// Bytes of one description; 100 participants with two tracks each need about 300 kB.
@@ -137,6 +139,20 @@ pub(crate) fn without_candidates(sdp: &str) -> String {
     sdp.split_inclusive('\n').filter(|line| !line.starts_with("a=candidate:")).collect()
 }
 
+/// Puts our ICE credentials in the place of those of a description of ours.
+pub(crate) fn with_credentials(sdp: &str, creds: &IceCreds) -> String {
+    let mut text = String::with_capacity(sdp.len());
+    for line in sdp.lines() {
+        match line.split_once(':') {
+            Some(("a=ice-ufrag", _)) => text.extend(["a=ice-ufrag:", &creds.ufrag]),
+            Some(("a=ice-pwd", _)) => text.extend(["a=ice-pwd:", &creds.pass]),
+            _ => text.push_str(line),
+        }
+        text.push_str("\r\n");
+    }
+    text
+}
+
 /// Rewrites a remote description so that we promise to send only where `we_send(mid)`.
 ///
 /// str0m answers `sendrecv` with `sendrecv` and a stream of its own, which the remote takes for a track.
@@ -223,6 +239,14 @@ mod tests {
         for (sdp, refusal) in rows {
             assert_eq!(outline(&sdp), Err(refusal), "{}", &sdp[..sdp.len().min(300)]);
         }
+    }
+
+    #[test]
+    fn a_restart_names_the_shard_again() {
+        let sdp = "v=0\r\nm=audio 9 X 111\r\na=ice-ufrag:abcd\r\na=ice-pwd:secret\r\na=mid:0\r\n";
+        let creds = IceCreds { ufrag: "00new".into(), pass: "other".into() };
+        let expected = "v=0\r\nm=audio 9 X 111\r\na=ice-ufrag:00new\r\na=ice-pwd:other\r\na=mid:0\r\n";
+        assert_eq!(with_credentials(sdp, &creds), expected);
     }
 
     #[test]

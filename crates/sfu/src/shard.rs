@@ -20,6 +20,7 @@ use crate::crypto::{self, Certificate};
 use crate::demux::{Demux, Route};
 use crate::participant::{Link, Participant};
 use crate::timers::Timers;
+use crate::voices::Room;
 
 /// Participants woken by one call of [`Shard::handle_timeout`]. An offer in a room of 60 takes about 3 ms.
 const WAKES_PER_CALL: usize = 8;
@@ -138,10 +139,11 @@ pub struct Shard {
     pub(crate) rng: StdRng,
     pub(crate) seats: SlotMap<Seat, Participant>,
     pub(crate) by_id: BTreeMap<ParticipantId, Seat>,
-    pub(crate) rooms: BTreeMap<RoomId, Vec<Seat>>,
+    pub(crate) rooms: BTreeMap<RoomId, Room>,
     pub(crate) demux: Demux,
     pub(crate) stats: Stats,
-    timers: Timers,
+    timers: Timers<Seat>,
+    pub(crate) room_timers: Timers<RoomId>,
     /// What participants' steps gave, not yet looked at.
     work: VecDeque<(Seat, str0m::Event)>,
     /// Participants that must go, with the reason; taken out after the step.
@@ -181,6 +183,7 @@ impl Shard {
             demux: Demux::default(),
             stats: Stats::default(),
             timers: Timers::default(),
+            room_timers: Timers::default(),
             work: VecDeque::new(),
             leaving: Vec::new(),
             dirty: VecDeque::new(),
@@ -234,6 +237,12 @@ impl Shard {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
         for _ in 0..WAKES_PER_CALL {
+            let Some((deadline, id)) = self.room_timers.pop_due(now) else { break };
+            if self.rooms.get(&id).is_some_and(|room| room.scheduled == Some(deadline)) {
+                self.wake_room(now, id);
+            }
+        }
+        for _ in 0..WAKES_PER_CALL {
             let Some((deadline, seat)) = self.timers.pop_due(now) else { return };
             let Some(participant) =
                 self.seats.get_mut(seat).filter(|found| found.scheduled == Some(deadline))
@@ -274,6 +283,7 @@ impl Shard {
     pub(crate) fn write(&mut self, viewer: Seat, write: impl FnOnce(&mut Participant)) {
         let Some(participant) = self.seats.get_mut(viewer) else { return };
         write(participant);
+        participant.written_at = self.now;
         if !std::mem::replace(&mut participant.dirty, true) {
             self.dirty.push_back(viewer);
         }
@@ -282,7 +292,10 @@ impl Shard {
     /// When to call [`Shard::handle_timeout`] at the latest, and for whom.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        self.timers.next().map(|deadline| (deadline, "a participant's transport, key frame or offer"))
+        let seats =
+            self.timers.next().map(|at| (at, "a participant's transport, key frame, layers or offer"));
+        let rooms = self.room_timers.next().map(|at| (at, "who speaks in a room"));
+        seats.into_iter().chain(rooms).min_by_key(|(at, _)| *at)
     }
 
     /// The counters.
@@ -376,6 +389,9 @@ impl Shard {
         }
         self.ask_keyframes(now, seat);
         self.repeat_offer(now, seat, false);
+        if self.seats.get(seat).is_some_and(|participant| participant.adapt_at.is_some_and(|at| at <= now)) {
+            self.adapt(now, seat);
+        }
         if self.seats.get(seat).is_some_and(|participant| participant.negotiation.is_due()) {
             self.offer(now, seat);
         }
@@ -385,7 +401,7 @@ impl Shard {
     /// Refuses a join before anything has changed.
     pub(crate) fn join_refusal(&self, room: RoomId, participant: ParticipantId) -> Option<JoinRefusal> {
         let again = self.by_id.get(&participant).and_then(|seat| self.seats.get(*seat));
-        let in_room = self.rooms.get(&room).map_or(0, Vec::len);
+        let in_room = self.rooms.get(&room).map_or(0, |room| room.members.len());
         if self.seats.len() >= self.config.max_participants && again.is_none() {
             Some(JoinRefusal::ShardFull)
         } else if in_room >= self.config.max_in_room && again.is_none_or(|had| had.room != room) {
@@ -424,7 +440,7 @@ fn drain(
                 participant.tick(deadline)?;
             }
             RtcOutput::Timeout(deadline) => {
-                participant.rtc_deadline = deadline;
+                participant.wake_at(deadline);
                 return Ok(());
             }
             RtcOutput::Transmit(transmit) => {

@@ -25,6 +25,34 @@ pub(crate) fn starts_keyframe(codec: Codec, payload: &[u8]) -> bool {
     }
 }
 
+/// Height of the picture that a payload begins, where it is told in the clear at a place that needs no search. A VP8 key frame tells
+/// (RFC 6386 §9.1).
+pub(crate) fn height(codec: Codec, payload: &[u8]) -> Option<u16> {
+    if codec != Codec::Vp8 || !starts_keyframe(codec, payload) {
+        return None;
+    }
+    // The descriptor has 1 to 6 bytes, and the frame tag 3.
+    let start_code = payload.get(4..12)?.windows(3).position(|bytes| bytes == [0x9D, 0x01, 0x2A])? + 4;
+    let low = *payload.get(start_code + 5)?;
+    let high = *payload.get(start_code + 6)?;
+    // The two upper bits scale the picture on the screen.
+    Some(u16::from_le_bytes([low, high & 0x3F]))
+}
+
+/// The newest sound of a redundant payload (RFC 2198 §3).
+pub(crate) fn red_primary(payload: &[u8]) -> Option<&[u8]> {
+    let mut rest = Bytes(payload);
+    let mut older = 0;
+    while rest.0.first()? & 0x80 != 0 {
+        let [_, _, high, low] = *rest.0.first_chunk()?;
+        older += usize::from(u16::from_be_bytes([high & 0b11, low]));
+        rest.skip(4)?;
+    }
+    rest.skip(1)?;
+    rest.skip(older)?;
+    Some(rest.0).filter(|primary| !primary.is_empty())
+}
+
 /// RFC 9628 §4.2. The descriptor alone decides: the frame behind it may be encrypted between the ends.
 fn vp9(payload: &[u8]) -> Option<bool> {
     let mut rest = Bytes(payload);
@@ -149,6 +177,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_vp8_key_frame_tells_its_height() {
+        let frame = [0x90, 0xE0, 0x80, 5, 9, 0, 0x10, 0, 0, 0x9D, 0x01, 0x2A, 0x80, 0x02, 0x68, 0x41, 0];
+        assert_eq!(height(Codec::Vp8, &frame), Some(360));
+        assert_eq!(height(Codec::Vp8, &frame[..14]), None);
+        assert_eq!(height(Codec::Vp9, &frame), None);
+        assert_eq!(height(Codec::Vp8, &[0x90, 0xE0, 0x80, 5, 9, 0, 0x11, 0, 0]), None);
+    }
+
+    #[test]
+    fn the_newest_of_redundant_sound_is_last() {
+        let two = [0x80 | 111, 0x0F, 0x00, 2, 111, 1, 2, 7, 8, 9];
+        assert_eq!(red_primary(&two), Some(&[7, 8, 9][..]));
+        assert_eq!(red_primary(&[111, 7, 8]), Some(&[7, 8][..]));
+        for cut in 0..7 {
+            assert_eq!(red_primary(&two[..cut]), None, "{cut}");
+        }
+        assert_eq!(red_primary(&[0x80 | 111, 0, 3, 255, 111, 1, 2]), None);
+    }
 
     /// Codec, what the payload is, bytes of which all are needed, whether a stream may begin with it.
     type Row<'a> = (Codec, &'a str, &'a [u8], bool);

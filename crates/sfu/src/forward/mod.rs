@@ -1,6 +1,5 @@
 //! The way of one packet from a publisher's track to a viewer.
 
-#[allow(dead_code, reason = "wired by the next commit")]
 pub(crate) mod codec;
 pub(crate) mod keyframe;
 mod packet;

@@ -42,6 +42,8 @@ pub(crate) struct Rewritten {
 pub(crate) enum Skip {
     /// The stream can only begin with a key frame.
     AwaitingKeyFrame,
+    /// It is of a layer that the subscriber is not sent.
+    OtherLayer,
     /// It precedes what the subscriber has been given as the beginning.
     TooOld,
 }
@@ -83,13 +85,23 @@ impl Rewriter {
         self.current = None;
     }
 
-    /// Whether the stream has yet to begin, or to begin anew.
-    pub(crate) fn awaits_start(&self) -> bool {
-        self.current.is_none()
+    /// Whether the subscriber is sent this stream of the publisher.
+    pub(crate) fn follows(&self, ssrc: u32) -> bool {
+        self.current.as_ref().is_some_and(|current| current.origin.ssrc == ssrc)
     }
 
-    pub(crate) fn rewrite(&mut self, now: Instant, packet: &Incoming) -> Result<Rewritten, Skip> {
+    /// The numbers that a packet gets. `chosen`: whether the subscriber is meant to be sent this packet's layer; then the stream goes over
+    /// to it as soon as it may. Until then the layer before is sent on.
+    pub(crate) fn rewrite(
+        &mut self,
+        now: Instant,
+        packet: &Incoming,
+        chosen: bool,
+    ) -> Result<Rewritten, Skip> {
         if self.current.as_ref().is_none_or(|current| current.origin != packet.origin) {
+            if !chosen {
+                return Err(Skip::OtherLayer);
+            }
             if !packet.start {
                 return Err(Skip::AwaitingKeyFrame);
             }
@@ -201,7 +213,7 @@ mod tests {
         let mut rewriter = Rewriter::new(100);
         for (origin, seq, time, start, expected) in rows {
             let packet = Incoming { origin, seq, time, clock: 48_000, start, vp8: None };
-            let seen = rewriter.rewrite(now, &packet).map(|out| (out.seq, out.time));
+            let seen = rewriter.rewrite(now, &packet, true).map(|out| (out.seq, out.time));
             assert_eq!(seen, expected, "{origin:?} {seq}");
         }
     }
@@ -210,9 +222,9 @@ mod tests {
     fn time_passes_while_a_track_is_silent() {
         let now = Instant::now();
         let mut rewriter = Rewriter::new(0);
-        rewriter.rewrite(now, &sound(ANA, 5, 0)).unwrap();
+        rewriter.rewrite(now, &sound(ANA, 5, 0), true).unwrap();
         rewriter.restart();
-        let out = rewriter.rewrite(now + Duration::from_secs(2), &sound(ANA, 50, 77)).unwrap();
+        let out = rewriter.rewrite(now + Duration::from_secs(2), &sound(ANA, 50, 77), true).unwrap();
         assert_eq!((out.seq, out.time), (1, 96_000));
     }
 
@@ -220,8 +232,8 @@ mod tests {
     fn picture_ids_go_on_when_the_origin_changes() {
         let now = Instant::now();
         let mut rewriter = Rewriter::new(0);
-        assert_eq!(rewriter.rewrite(now, &key_frame(ANA, 1, 0x7FFF, 255)).unwrap().vp8, None);
-        let out = rewriter.rewrite(now, &key_frame(ANA_AGAIN, 900, 5, 9)).unwrap();
+        assert_eq!(rewriter.rewrite(now, &key_frame(ANA, 1, 0x7FFF, 255), true).unwrap().vp8, None);
+        let out = rewriter.rewrite(now, &key_frame(ANA_AGAIN, 900, 5, 9), true).unwrap();
         let expected = descriptor(5, 9).patch().picture_id(0).tl0_pic_idx(0).build().unwrap();
         assert_eq!(out.vp8, Some(expected));
     }
@@ -244,7 +256,7 @@ mod tests {
                     continue;
                 }
                 let packet = Incoming { origin, seq, time: 0, clock: 90_000, start, vp8: None };
-                if let Ok(out) = rewriter.rewrite(now, &packet) {
+                if let Ok(out) = rewriter.rewrite(now, &packet, true) {
                     prop_assert!(given.insert(out.seq), "{} twice", out.seq);
                     prop_assert!(given.len() > 1 || out.seq == u64::from(first));
                 }

@@ -1,0 +1,197 @@
+//! Tracks: what a participant publishes, layer by layer, and what it is sent of the others.
+
+use std::time::{Duration, Instant};
+
+use str0m::format::PayloadParams;
+use str0m::media::{Mid, Pt, Rid};
+use str0m::rtp::Ssrc;
+
+use crate::command::{Codec, ParticipantId, Source};
+use crate::forward::keyframe::KeyframeThrottle;
+use crate::forward::rewriter::Rewriter;
+use crate::rate::Rate;
+use crate::shard::Seat;
+
+/// Layers of one track that are told apart. Browsers send three at most.
+const MAX_LAYERS: usize = 4;
+/// A layer that has sent nothing for so long cannot be counted on: browsers stop layers for want of bandwidth, without a word.
+const ABSENT_AFTER: Duration = Duration::from_secs(1);
+
+/// What a payload is, as far as a receiver must agree: the codec, and its profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Format {
+    pub codec: Codec,
+    /// Wrapped with redundancy (RFC 2198).
+    pub red: bool,
+    /// H.264: profile and packetization mode; VP9 and AV1: profile.
+    profile: u32,
+}
+
+impl Format {
+    /// The same without redundancy.
+    pub(crate) fn without_red(self) -> Self {
+        Self { red: false, ..self }
+    }
+
+    /// The format of a payload type among negotiated parameters.
+    pub(crate) fn of(params: &[PayloadParams], pt: Pt) -> Option<Self> {
+        let found = params.iter().find(|params| params.pt() == pt || params.red() == Some(pt))?;
+        Self::plain(found).map(|format| Self { red: found.red() == Some(pt), ..format })
+    }
+
+    /// What is negotiated, with the payload type to send it under.
+    pub(crate) fn all<'a>(
+        params: &'a [PayloadParams],
+        pts: &'a [Pt],
+    ) -> impl Iterator<Item = (Self, Pt)> + 'a {
+        let agreed = pts.iter().filter_map(|pt| params.iter().find(|params| params.pt() == *pt));
+        agreed.filter_map(|params| Some((params, Self::plain(params)?))).flat_map(|(params, format)| {
+            let red = params.red().map(|pt| (Self { red: true, ..format }, pt));
+            [Some((format, params.pt())), red].into_iter().flatten()
+        })
+    }
+
+    fn plain(params: &PayloadParams) -> Option<Self> {
+        let spec = params.spec();
+        let (codec, profile) = match spec.codec {
+            str0m::format::Codec::Opus => (Codec::Opus, 0),
+            str0m::format::Codec::Vp8 => (Codec::Vp8, 0),
+            str0m::format::Codec::Vp9 => (Codec::Vp9, spec.format.profile_id.unwrap_or(0)),
+            str0m::format::Codec::H264 => {
+                // Without the level, which only bounds the sender.
+                let profile = spec.format.profile_level_id.unwrap_or(0x42_00_0A) & 0xFF_FF_00;
+                (Codec::H264, profile | u32::from(spec.format.packetization_mode.unwrap_or(0)))
+            }
+            str0m::format::Codec::Av1 => (Codec::Av1, u32::from(spec.format.profile.unwrap_or(0))),
+            _ => return None,
+        };
+        Some(Self { codec, red: false, profile })
+    }
+}
+
+/// A track that the participant sends us.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub mid: Mid,
+    pub source: Source,
+    /// In the order in which they appeared. One, unless the participant sends the picture in several sizes (simulcast).
+    pub layers: Vec<Layer>,
+    /// Place among the voices of the room, the loudest first; 0 for everything else.
+    pub rank: usize,
+    /// Seats and their index in `outgoing`.
+    pub viewers: Vec<(Seat, usize)>,
+}
+
+/// One encoding of a published track.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub rid: Option<Rid>,
+    pub ssrc: Ssrc,
+    /// The SSRC before; what still comes of it is not for anybody.
+    retired: Option<Ssrc>,
+    pub keyframe: KeyframeThrottle,
+    pub rate: Rate,
+    /// Of the picture, where a key frame has told.
+    pub height: Option<u16>,
+    last_at: Option<Instant>,
+}
+
+impl Published {
+    pub(crate) fn new(mid: Mid, source: Source) -> Self {
+        Self { mid, source, layers: Vec::new(), rank: 0, viewers: Vec::new() }
+    }
+
+    /// The layer that a stream belongs to; made when it is new. `None`: a stream that has had its time, or one layer too many.
+    pub(crate) fn layer_of(&mut self, rid: Option<Rid>, ssrc: Ssrc) -> Option<usize> {
+        let Some(index) = self.layers.iter().position(|layer| layer.rid == rid) else {
+            if self.layers.len() >= MAX_LAYERS {
+                return None;
+            }
+            self.layers.push(Layer::new(rid, ssrc));
+            return Some(self.layers.len() - 1);
+        };
+        let layer = self.layers.get_mut(index)?;
+        if layer.retired == Some(ssrc) {
+            return None;
+        }
+        // A known stream is looked up again after every offer, and is not its own successor.
+        if layer.ssrc != ssrc {
+            layer.retired = Some(std::mem::replace(&mut layer.ssrc, ssrc));
+        }
+        Some(index)
+    }
+}
+
+impl Layer {
+    fn new(rid: Option<Rid>, ssrc: Ssrc) -> Self {
+        Self {
+            rid,
+            ssrc,
+            retired: None,
+            keyframe: KeyframeThrottle::default(),
+            rate: Rate::default(),
+            height: None,
+            last_at: None,
+        }
+    }
+
+    /// Notes a packet. Returns whether the layer was absent before.
+    pub(crate) fn heard(&mut self, now: Instant, bytes: usize) -> bool {
+        let absent = !self.flows(now);
+        self.rate.add(now, bytes);
+        self.last_at = Some(now);
+        absent
+    }
+
+    /// Whether packets of it come.
+    pub(crate) fn flows(&self, now: Instant) -> bool {
+        self.last_at.is_some_and(|last| now.saturating_duration_since(last) < ABSENT_AFTER)
+    }
+}
+
+/// A picture as a viewer knows it: whose, and what it shows.
+pub(crate) type Picture = (ParticipantId, Source);
+
+/// A track of somebody else that we send to the participant. It keeps its m-line for good: receivers tie an m-line to the track they first
+/// saw on it.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub publisher: ParticipantId,
+    /// The publisher's stream name.
+    pub stream: String,
+    pub source: Source,
+    pub mid: Option<Mid>,
+    pub wanted: bool,
+    /// Whether the participant has agreed to receive it.
+    pub active: bool,
+    /// Whether the participant has answered that it does not want it; asked again only after something has changed.
+    pub declined: bool,
+    pub ssrc: Option<Ssrc>,
+    pub pts: Vec<(Format, Pt)>,
+    /// The layer that it should be sent; `None`: nothing of it now. Of sound there is only one.
+    pub target: Option<usize>,
+    pub rewriter: Rewriter,
+}
+
+impl Outgoing {
+    pub(crate) fn new(publisher: ParticipantId, stream: String, source: Source, first_seq: u16) -> Self {
+        Self {
+            publisher,
+            stream,
+            source,
+            mid: None,
+            wanted: false,
+            active: false,
+            declined: false,
+            ssrc: None,
+            pts: Vec::new(),
+            target: source.is_audio().then_some(0),
+            rewriter: Rewriter::new(first_seq),
+        }
+    }
+
+    /// Whether packets of it may go out.
+    pub(crate) fn is_open(&self) -> bool {
+        self.active && self.wanted
+    }
+}
