@@ -19,7 +19,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// How long media may stay away before the connection counts as lost; RFC 7675 lets consent live 30 s, browsers give up after about 15.
 const LOST_AFTER: Duration = Duration::from_secs(15);
 /// What a viewer is thought able to take before it has reported anything.
-const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(600);
+const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_500);
 /// Nothing sent for so long: the probes for what was sent last are over.
 const QUIET_AFTER: Duration = Duration::from_secs(2);
 /// How often a participant to whom nothing is sent is looked at for its pacer's sake.
