@@ -384,7 +384,8 @@ mod tests {
 
     #[test]
     fn two_who_interrupt_each_other_do_not_flicker() {
-        let rows: [(&str, fn(u64, u64) -> bool, usize); 3] = [
+        type Row<'a> = (&'a str, fn(u64, u64) -> bool, usize);
+        let rows: [Row<'_>; 3] = [
             ("both at once", |_, _| true, 1),
             ("by turns, quickly", |at, who| at / 300 % 2 == who, 1),
             ("by turns, each a sentence", |at, who| at / 3_000 % 2 == who, 4),
@@ -524,7 +525,7 @@ mod tests {
             let end = self.now + Duration::from_millis(millis);
             while self.now < end {
                 self.now += TICK;
-                let at = (self.now - self.start).as_millis() as u64;
+                let at = u64::try_from((self.now - self.start).as_millis()).unwrap();
                 for who in 0..self.senders {
                     self.speaking.hear(self.now, who, level(at, who), None);
                 }
