@@ -8,6 +8,8 @@
 //! next input.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test needs some time to begin with"))]
 
+#[allow(dead_code, reason = "wired by the next commit")]
+mod allocate;
 mod command;
 mod crypto;
 mod demux;
