@@ -301,7 +301,7 @@ impl<K> Voice<K> {
     }
 }
 
-impl<K: PartialEq> Change<K> {
+impl<K: Copy + PartialEq> Change<K> {
     fn is_about(&self, key: K) -> bool {
         match self {
             Self::Began(about) | Self::Ceased(about) | Self::Active(Some(about)) => *about == key,
@@ -310,7 +310,7 @@ impl<K: PartialEq> Change<K> {
     }
 }
 
-fn move_to<K: PartialEq>(list: &mut [K], key: K, to: usize) {
+fn move_to<K: Copy + PartialEq>(list: &mut [K], key: K, to: usize) {
     let Some(from) = list.iter().position(|had| *had == key) else { return };
     if from < to {
         list.get_mut(from..=to).into_iter().for_each(|part| part.rotate_left(1));
@@ -384,7 +384,8 @@ mod tests {
 
     #[test]
     fn two_who_interrupt_each_other_do_not_flicker() {
-        let rows: [(&str, fn(u64, u64) -> bool, usize); 3] = [
+        type Row<'a> = (&'a str, fn(u64, u64) -> bool, usize);
+        let rows: [Row<'_>; 3] = [
             ("both at once", |_, _| true, 1),
             ("by turns, quickly", |at, who| at / 300 % 2 == who, 1),
             ("by turns, each a sentence", |at, who| at / 3_000 % 2 == who, 4),
@@ -524,7 +525,7 @@ mod tests {
             let end = self.now + Duration::from_millis(millis);
             while self.now < end {
                 self.now += TICK;
-                let at = (self.now - self.start).as_millis() as u64;
+                let at = u64::try_from((self.now - self.start).as_millis()).unwrap();
                 for who in 0..self.senders {
                     self.speaking.hear(self.now, who, level(at, who), None);
                 }
