@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use str0m::bwe::Bitrate;
 
-use crate::allocate::{Available, Want};
+use crate::allocate::{self, Layer, Need, Wish};
 use crate::command::{ParticipantId, Source, Tile};
 use crate::participant::Participant;
 use crate::shard::{Seat, Shard};
@@ -12,10 +12,28 @@ use crate::track::{Outgoing, Picture, Published};
 
 /// How often the choice is looked at again while pictures flow.
 const ADAPT_EVERY: Duration = Duration::from_millis(500);
+/// Pictures that have not moved for so long need no looking at.
+const STILL: Duration = Duration::from_secs(3);
 /// What a viewer is taken to be able to use at least, in bit/s: probes for less tell nothing, and take an idle link for a narrow one.
 const LEAST_DESIRED: u64 = 2_000_000;
 /// Tiles that one participant may name; more fit no screen.
 const MAX_TILES: usize = 64;
+
+/// A picture for a viewer.
+struct Shown {
+    key: Picture,
+    need: Need,
+    /// From the lowest to the highest.
+    layers: Vec<Layer>,
+    /// Their places among the layers of the published track.
+    by_rank: Vec<usize>,
+}
+
+impl Shown {
+    fn wish(&self) -> Wish<'_, Picture> {
+        Wish { key: self.key, need: self.need, layers: &self.layers }
+    }
+}
 
 impl Shard {
     /// Takes what a participant shows.
@@ -30,19 +48,22 @@ impl Shard {
     pub(crate) fn adapt(&mut self, now: Instant, viewer: Seat) {
         let Some(participant) = self.seats.get(viewer) else { return };
         let order = self.order(viewer, participant);
-        let wants: Vec<Want<Picture>> =
-            order.iter().filter_map(|(index, height)| self.want(now, participant, *index, *height)).collect();
-        let flowing = wants.iter().any(|want| !want.layers.is_empty());
+        let shown: Vec<Shown> =
+            order.iter().filter_map(|(index, need)| self.shown(participant, *index, *need)).collect();
+        let wishes: Vec<Wish<'_, Picture>> = shown.iter().map(Shown::wish).collect();
+        let flowing = shown.iter().flat_map(|shown| &shown.layers).any(|layer| layer.seen + STILL > now);
+        let desired = allocate::desired(now, &wishes);
         let sound = self.sound(now, participant);
         let Some(participant) = self.seats.get_mut(viewer) else { return };
         let budget = participant.estimate.map(|estimate| estimate.saturating_sub(sound));
-        let chosen = participant.allocator.allocate(now, budget, &wants);
+        let chosen = participant.allocation.allocate(now, budget, &wishes);
         for track in participant.outgoing.iter_mut().filter(|track| !track.source.is_audio()) {
             let key = (track.publisher, track.source);
-            track.target = chosen.iter().find(|(chosen, _)| *chosen == key).and_then(|(_, layer)| *layer);
+            let chosen = shown.iter().zip(&chosen).find(|(shown, _)| shown.key == key);
+            track.target = chosen.and_then(|(shown, rank)| shown.by_rank.get((*rank)?).copied());
         }
         participant.adapt_at = flowing.then(|| now + ADAPT_EVERY);
-        let desired = participant.allocator.desired(&wants).saturating_add(sound).max(LEAST_DESIRED);
+        let desired = desired.saturating_add(sound).max(LEAST_DESIRED);
         if participant.estimate.is_some() && participant.desired != desired {
             participant.desired = desired;
             self.change(viewer, |participant| {
@@ -54,15 +75,15 @@ impl Shard {
         self.want_layers(now, viewer);
     }
 
-    /// The pictures for a viewer, the most important first, with the height that is needed (`None`: any).
-    fn order(&self, viewer: Seat, participant: &Participant) -> Vec<(usize, Option<u16>)> {
+    /// The pictures for a viewer, the most important first, with what is needed of them.
+    fn order(&self, viewer: Seat, participant: &Participant) -> Vec<(usize, Need)> {
         let pictures =
             || participant.outgoing.iter().enumerate().filter(|(_, track)| !track.source.is_audio());
         if let Some(tiles) = &participant.view {
             let shown = |tile: &Tile| {
                 let same =
                     |track: &Outgoing| (track.publisher, track.source) == (tile.publisher, tile.source);
-                pictures().find(|(_, track)| same(track)).map(|(index, _)| (index, Some(tile.height)))
+                pictures().find(|(_, track)| same(track)).map(|(index, _)| (index, Need::Height(tile.height)))
             };
             return tiles.iter().filter_map(shown).collect();
         }
@@ -80,29 +101,24 @@ impl Shard {
             cameras.sort_by_key(place);
         }
         cameras.truncate(participant.profile.max_cameras);
-        screens.chain(cameras).map(|index| (index, None)).collect()
+        screens.chain(cameras).map(|index| (index, Need::Any)).collect()
     }
 
-    fn want(
-        &self,
-        now: Instant,
-        participant: &Participant,
-        index: usize,
-        height: Option<u16>,
-    ) -> Option<Want<Picture>> {
+    fn shown(&self, participant: &Participant, index: usize, need: Need) -> Option<Shown> {
         let track = participant.outgoing.get(index).filter(|track| track.is_open())?;
         let (publisher, published) = self.published_for(track)?;
-        let muted = publisher.muted.contains(published.source);
-        let layers = published.layers.iter().enumerate().filter(|(_, layer)| !muted && layer.flows(now));
-        let mut layers: Vec<Available> = layers
-            .map(|(index, layer)| Available {
-                index,
-                bits_per_second: layer.rate.bits_per_second(now),
-                height: layer.height,
-            })
-            .collect();
-        layers.sort_by_key(|layer| (layer.height, layer.bits_per_second));
-        Some(Want { key: (track.publisher, track.source), height, layers })
+        let need = if publisher.muted.contains(published.source) { Need::Hidden } else { need };
+        let mut by_rank: Vec<usize> = (0..published.layers.len()).collect();
+        by_rank.sort_by_key(|index| published.layers.get(*index).map(|layer| (layer.height, layer.peak)));
+        let layers = by_rank.iter().filter_map(|index| published.layers.get(*index)).enumerate();
+        let layers = layers.map(|(rank, layer)| Layer {
+            index: rank,
+            bitrate: layer.rate.bits_per_second(self.now),
+            height: layer.height,
+            seen: layer.last_at,
+        });
+        let layers = layers.collect();
+        Some(Shown { key: (track.publisher, track.source), need, layers, by_rank })
     }
 
     fn published_for(&self, track: &Outgoing) -> Option<(&Participant, &Published)> {

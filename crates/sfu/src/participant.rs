@@ -7,7 +7,7 @@ use str0m::config::CryptoProvider;
 use str0m::rtp::Ssrc;
 use str0m::{Candidate, IceCreds, Input, Reason, Rtc, RtcError};
 
-use crate::allocate::Allocator;
+use crate::allocate::Allocation;
 use crate::command::{Codec, ParticipantId, Profile, RoomId, Sources, Tile};
 use crate::crypto::Certificate;
 use crate::data::{self, Channels};
@@ -47,7 +47,7 @@ pub(crate) struct Participant {
     pub estimate: Option<u64>,
     /// What it could use, as str0m was told.
     pub desired: u64,
-    pub allocator: Allocator<Picture>,
+    pub allocation: Allocation<Picture>,
     /// When the layers are to be chosen anew.
     pub adapt_at: Option<Instant>,
     pub negotiation: Negotiation,
@@ -99,7 +99,7 @@ impl Participant {
             view: None,
             estimate: None,
             desired: 0,
-            allocator: Allocator::default(),
+            allocation: Allocation::new(),
             adapt_at: None,
             negotiation: Negotiation::default(),
             channels: Channels::default(),
@@ -122,8 +122,8 @@ impl Participant {
             self.rtc.last_timeout_reason(),
             Reason::Pacer(_) | Reason::BweDelayControl | Reason::BweProbeControl | Reason::BweProbeEstimator
         );
-        let quiet = self.link == Link::Up
-            && self.clock.saturating_duration_since(self.written_at) > QUIET_AFTER;
+        let quiet =
+            self.link == Link::Up && self.clock.saturating_duration_since(self.written_at) > QUIET_AFTER;
         self.rtc_deadline =
             if for_sending && quiet { deadline.max(self.clock + QUIET_WAKE) } else { deadline };
     }
@@ -171,7 +171,7 @@ impl Participant {
     }
 
     /// The published track and the layer that an SSRC belongs to.
-    pub(crate) fn layer_of(&mut self, ssrc: Ssrc) -> Option<(usize, usize)> {
+    pub(crate) fn layer_of(&mut self, now: Instant, ssrc: Ssrc) -> Option<(usize, usize)> {
         if let Some((_, at)) = self.origins.iter().find(|(had, _)| *had == ssrc) {
             return Some(*at);
         }
@@ -179,7 +179,7 @@ impl Participant {
         let stream = direct.stream_rx(&ssrc)?;
         let (mid, rid) = (stream.mid(), stream.rid());
         let index = self.published.iter().position(|track| track.mid == mid)?;
-        let at = (index, self.published.get_mut(index)?.layer_of(rid, ssrc)?);
+        let at = (index, self.published.get_mut(index)?.layer_of(now, rid, ssrc)?);
         self.origins.retain(|(_, had)| *had != at);
         self.origins.push((ssrc, at));
         Some(at)

@@ -151,7 +151,7 @@ pub struct Shard {
     /// Viewers for whom packets have been written since they were last drained.
     dirty: VecDeque<Seat>,
     /// Newest time that an input named.
-    now: Instant,
+    pub(crate) now: Instant,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
 }

@@ -93,7 +93,8 @@ impl<K: Copy + Ord> Speaking<K> {
         }
     }
 
-    /// Takes in who may never be heard, but whose camera counts. Whoever is heard need not be.
+    /// Takes in who may never be heard.
+    #[cfg(test)]
     pub(crate) fn join(&mut self, now: Instant, key: K) {
         self.place_of(now, key);
     }
@@ -178,10 +179,12 @@ impl<K: Copy + Ord> Speaking<K> {
         self.recent.iter().copied().take(n)
     }
 
+    #[cfg(test)]
     pub(crate) fn active(&self) -> Option<K> {
         self.active
     }
 
+    #[cfg(test)]
     pub(crate) fn speaks(&self, key: K) -> bool {
         self.index_of(key).and_then(|index| self.voices.get(index)).is_some_and(|voice| voice.speaks)
     }

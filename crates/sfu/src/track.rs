@@ -93,7 +93,10 @@ pub(crate) struct Layer {
     pub rate: Rate,
     /// Of the picture, where a key frame has told.
     pub height: Option<u16>,
-    last_at: Option<Instant>,
+    /// When its last packet came.
+    pub last_at: Instant,
+    /// Its highest rate, by which layers are told apart that do not tell their size.
+    pub peak: u64,
 }
 
 impl Published {
@@ -102,12 +105,12 @@ impl Published {
     }
 
     /// The layer that a stream belongs to; made when it is new. `None`: a stream that has had its time, or one layer too many.
-    pub(crate) fn layer_of(&mut self, rid: Option<Rid>, ssrc: Ssrc) -> Option<usize> {
+    pub(crate) fn layer_of(&mut self, now: Instant, rid: Option<Rid>, ssrc: Ssrc) -> Option<usize> {
         let Some(index) = self.layers.iter().position(|layer| layer.rid == rid) else {
             if self.layers.len() >= MAX_LAYERS {
                 return None;
             }
-            self.layers.push(Layer::new(rid, ssrc));
+            self.layers.push(Layer::new(rid, ssrc, now));
             return Some(self.layers.len() - 1);
         };
         let layer = self.layers.get_mut(index)?;
@@ -123,7 +126,7 @@ impl Published {
 }
 
 impl Layer {
-    fn new(rid: Option<Rid>, ssrc: Ssrc) -> Self {
+    fn new(rid: Option<Rid>, ssrc: Ssrc, now: Instant) -> Self {
         Self {
             rid,
             ssrc,
@@ -131,21 +134,18 @@ impl Layer {
             keyframe: KeyframeThrottle::default(),
             rate: Rate::default(),
             height: None,
-            last_at: None,
+            last_at: now,
+            peak: 0,
         }
     }
 
-    /// Notes a packet. Returns whether the layer was absent before.
+    /// Notes a packet. Returns whether it is the first, or the first in a while.
     pub(crate) fn heard(&mut self, now: Instant, bytes: usize) -> bool {
-        let absent = !self.flows(now);
+        let appeared = self.peak == 0 || now.saturating_duration_since(self.last_at) > ABSENT_AFTER;
         self.rate.add(now, bytes);
-        self.last_at = Some(now);
-        absent
-    }
-
-    /// Whether packets of it come.
-    pub(crate) fn flows(&self, now: Instant) -> bool {
-        self.last_at.is_some_and(|last| now.saturating_duration_since(last) < ABSENT_AFTER)
+        self.peak = self.peak.max(self.rate.bits_per_second(now));
+        self.last_at = now;
+        appeared
     }
 }
 
