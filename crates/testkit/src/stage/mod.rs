@@ -373,7 +373,7 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
     Profile {
         fingerprint: Some(fingerprint),
         may_send: Source::ALL.into_iter().collect(),
-        codecs: vec![Codec::Opus, Codec::Vp8],
+        codecs: Codec::ALL.to_vec(),
         red: true,
         stream: format!("{:032x}", client.id.0),
         adapts: true,

@@ -263,7 +263,7 @@ fn profile(admitted: &Admitted) -> Profile {
     Profile {
         fingerprint: admitted.session.grant.bound_to().first().map(|fingerprint| *fingerprint.as_bytes()),
         may_send: may_send(admitted.session.grant.permissions()),
-        codecs: vec![Codec::Opus, Codec::Vp8],
+        codecs: Codec::ALL.to_vec(),
         red: true,
         stream: admitted.session.id.to_string(),
         adapts: true,
