@@ -217,6 +217,7 @@ fn send_all(
         match output {
             Output::Transmit(transmit) => departures.send(sockets, ways, transmit),
             Output::Event(event) => backlog.push_back(event),
+            Output::Note { .. } | Output::Stream { .. } => {}
         }
     }
     departures.flush(sockets);
