@@ -4,25 +4,29 @@
 //! addresses it travelled on names the participant for everything else, so nobody can move another's media by a forged source.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 
 use str0m::ice::StunMessage;
 
-use crate::shard::Seat;
+use crate::command::ShardIndex;
+use crate::neighbours::Neighbours;
+use crate::path::{Note, Notice, Path, Standing};
+use crate::shard::{Seat, Transport};
 
 /// Pairs of addresses remembered for one participant; the oldest is forgotten first. Browsers use a handful.
 const MAX_PATHS: usize = 16;
+/// Of them, over TCP: each is a connection with buffers. Chromium opens two, and two more after an ICE restart.
+const MAX_STREAMS: usize = 4;
 /// User fragments of ours that one participant may be called by: the newest, and the one before an ICE restart.
 const MAX_UFRAGS: usize = 2;
-
-/// A remote and a local address.
-type Path = (SocketAddr, SocketAddr);
 
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
     by_path: HashMap<Path, Seat>,
     by_ufrag: HashMap<String, Seat>,
     seats: HashMap<Seat, Known>,
+    pub neighbours: Neighbours,
+    /// For other shards and for the driver, not yet passed on.
+    pub notices: VecDeque<Notice>,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +42,8 @@ pub(crate) enum Route {
     Proven(Seat),
     /// A STUN request that names this seat; the path counts once the seat has accepted it.
     Claimed(Seat),
+    /// Another shard's.
+    Elsewhere(ShardIndex),
     /// Nobody's.
     Stranger,
 }
@@ -61,33 +67,59 @@ impl Demux {
         self.by_ufrag.get(ufrag) == Some(&seat)
     }
 
-    pub(crate) fn route(&self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) -> Route {
-        let proven = self.by_path.get(&(source, destination));
-        if !is_stun(contents) {
-            return proven.map_or(Route::Stranger, |seat| Route::Proven(*seat));
-        }
-        let claimed = local_ufrag(contents).and_then(|ufrag| self.by_ufrag.get(&ufrag));
+    pub(crate) fn route(&self, path: Path, contents: &[u8]) -> Route {
+        let proven = self.by_path.get(&path);
+        let ufrag = if is_stun(contents) { local_ufrag(contents) } else { None };
+        let claimed = ufrag.as_ref().and_then(|ufrag| self.by_ufrag.get(ufrag));
         match (claimed, proven) {
             (Some(claimed), Some(proven)) if claimed == proven => Route::Proven(*proven),
             (Some(claimed), _) => Route::Claimed(*claimed),
-            (None, Some(proven)) => Route::Proven(*proven),
-            (None, None) => Route::Stranger,
+            (None, proven) => {
+                let named = ufrag.and_then(|ufrag| self.neighbours.named(&ufrag));
+                let proven = proven.map(|seat| Route::Proven(*seat));
+                let learnt = || self.neighbours.owner_of(&path).map(Route::Elsewhere);
+                named.map(Route::Elsewhere).or(proven).or_else(learnt).unwrap_or(Route::Stranger)
+            }
         }
     }
 
-    pub(crate) fn prove(&mut self, seat: Seat, source: SocketAddr, destination: SocketAddr) {
-        let path = (source, destination);
+    /// Notes that a participant has accepted a request on a path; `from` is the shard that handed it over.
+    pub(crate) fn prove(&mut self, seat: Seat, path: Path, from: Option<ShardIndex>) {
         let Some(known) = self.seats.get_mut(&seat) else { return };
-        known.paths.push_back(path);
-        let forgotten = (known.paths.len() > MAX_PATHS).then(|| known.paths.pop_front()).flatten();
+        if let Some(from) = from {
+            let notice = self.neighbours.tell(from, path);
+            self.notices.push_back(notice);
+        }
         let previous = self.by_path.insert(path, seat);
-        if let Some(before) =
-            previous.filter(|before| *before != seat).and_then(|before| self.seats.get_mut(&before))
-        {
+        if previous == Some(seat) {
+            return;
+        }
+        known.paths.push_back(path);
+        let forgotten = known.excess();
+        if let Some(before) = previous.and_then(|before| self.seats.get_mut(&before)) {
             before.paths.retain(|had| *had != path);
         }
+        if path.transport == Transport::Tcp {
+            self.notices.push_back(Notice::Stream(path, Standing::Proven));
+        }
         if let Some(forgotten) = forgotten {
-            self.by_path.remove(&forgotten);
+            self.forget_path(forgotten);
+        }
+    }
+
+    /// Tells a shard that has handed over on a path that is nobody's here: it may have missed the end of it.
+    pub(crate) fn disown(&mut self, path: Path, from: ShardIndex) {
+        if !self.by_path.contains_key(&path) {
+            self.notices.push_back(Notice::Note(from, Note::NotMine(path)));
+        }
+    }
+
+    /// Notes that the connection behind a path is closed.
+    pub(crate) fn closed(&mut self, path: Path) {
+        if let Some(seat) = self.by_path.remove(&path)
+            && let Some(known) = self.seats.get_mut(&seat)
+        {
+            known.paths.retain(|had| *had != path);
         }
     }
 
@@ -96,16 +128,46 @@ impl Demux {
         for ufrag in &known.ufrags {
             self.by_ufrag.remove(ufrag);
         }
-        for path in &known.paths {
-            if self.by_path.get(path) == Some(&seat) {
-                self.by_path.remove(path);
+        for path in known.paths {
+            if self.by_path.get(&path) == Some(&seat) {
+                self.forget_path(path);
             }
+        }
+    }
+
+    fn forget_path(&mut self, path: Path) {
+        self.by_path.remove(&path);
+        self.notices.extend(self.neighbours.forget(path));
+        if path.transport == Transport::Tcp {
+            self.notices.push_back(Notice::Stream(path, Standing::Gone));
         }
     }
 }
 
+impl Known {
+    /// Takes out the oldest path when there are too many.
+    fn excess(&mut self) -> Option<Path> {
+        let is_stream = |path: &Path| path.transport == Transport::Tcp;
+        let streams = self.paths.iter().filter(|path| is_stream(path)).count();
+        let index = if streams > MAX_STREAMS {
+            self.paths.iter().position(is_stream)?
+        } else {
+            (self.paths.len() > MAX_PATHS).then_some(0)?
+        };
+        self.paths.remove(index)
+    }
+}
+
+/// The shard that a STUN binding request is for, by the user fragment in it. Nothing is proven by that.
+#[must_use]
+pub fn shard_of(contents: &[u8]) -> Option<ShardIndex> {
+    let message = StunMessage::parse(contents).ok().filter(StunMessage::is_binding_request)?;
+    let (ours, _) = message.split_username()?;
+    crate::ufrag::shard_of(ours)
+}
+
 /// RFC 7983 §7: a first byte of 0–3 is STUN.
-fn is_stun(contents: &[u8]) -> bool {
+pub(crate) fn is_stun(contents: &[u8]) -> bool {
     contents.first().is_some_and(|first| *first < 4)
 }
 
@@ -117,6 +179,8 @@ fn local_ufrag(contents: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use slotmap::SlotMap;
 
     use super::*;
@@ -125,21 +189,27 @@ mod tests {
     fn only_a_proven_path_carries_media_and_it_moves_only_by_proof() {
         let mut seats = SlotMap::<Seat, ()>::with_key();
         let (ana, ben) = (seats.insert(()), seats.insert(()));
-        let (remote, local) = (address(1), address(2));
+        let path = path(1);
         let mut demux = Demux::default();
         demux.expect(ana, "00ana");
         demux.expect(ben, "00ben");
 
-        assert_eq!(demux.route(remote, local, &[128, 0]), Route::Stranger);
-        demux.prove(ana, remote, local);
-        assert_eq!(demux.route(remote, local, &[128, 0]), Route::Proven(ana));
-        assert_eq!(demux.route(remote, address(3), &[128, 0]), Route::Stranger);
+        assert_eq!(demux.route(path, &[128, 0]), Route::Stranger);
+        demux.prove(ana, path, None);
+        assert_eq!(demux.route(path, &[128, 0]), Route::Proven(ana));
+        for other in [
+            Path { destination: address(3), ..path },
+            Path { source: address(3), ..path },
+            Path { transport: Transport::Tcp, ..path },
+        ] {
+            assert_eq!(demux.route(other, &[128, 0]), Route::Stranger);
+        }
 
-        demux.prove(ben, remote, local);
+        demux.prove(ben, path, None);
         demux.forget(ana);
-        assert_eq!(demux.route(remote, local, &[128, 0]), Route::Proven(ben));
+        assert_eq!(demux.route(path, &[128, 0]), Route::Proven(ben));
         demux.forget(ben);
-        assert_eq!(demux.route(remote, local, &[128, 0]), Route::Stranger);
+        assert_eq!(demux.route(path, &[128, 0]), Route::Stranger);
         assert!(demux.by_path.is_empty() && demux.by_ufrag.is_empty());
     }
 
@@ -149,8 +219,10 @@ mod tests {
         let ana = seats.insert(());
         let mut demux = Demux::default();
         demux.expect(ana, "00ana");
-        (0..1_000).for_each(|port| demux.prove(ana, address(port), address(1)));
-        assert_eq!(demux.by_path.len(), MAX_PATHS);
+        (0..1_000).for_each(|port| demux.prove(ana, path(port), None));
+        (0..1_000).for_each(|_| demux.prove(ana, path(999), None));
+        assert_eq!((demux.by_path.len(), demux.seats[&ana].paths.len()), (MAX_PATHS, MAX_PATHS));
+        assert!(demux.notices.is_empty());
     }
 
     #[test]
@@ -167,8 +239,49 @@ mod tests {
     fn garbage_that_looks_like_stun_is_a_strangers() {
         let demux = Demux::default();
         for contents in [&[][..], &[0], &[0, 1, 0, 0], &[0; 20], &[1; 1500]] {
-            assert_eq!(demux.route(address(1), address(2), contents), Route::Stranger, "{contents:?}");
+            assert_eq!(demux.route(path(1), contents), Route::Stranger, "{contents:?}");
         }
+    }
+
+    #[test]
+    fn connections_are_bounded_and_end_with_their_participant() {
+        let mut seats = SlotMap::<Seat, ()>::with_key();
+        let ana = seats.insert(());
+        let mut demux = Demux::default();
+        demux.expect(ana, "00ana");
+        let stream = |port| Path { transport: Transport::Tcp, ..path(port) };
+        for port in 0..6 {
+            demux.prove(ana, stream(port), None);
+            demux.prove(ana, path(port), None);
+        }
+        demux.closed(stream(5));
+        demux.forget(ana);
+        let said: Vec<Notice> = demux.notices.drain(..).collect();
+        let proven = |port| Notice::Stream(stream(port), Standing::Proven);
+        let gone = |port| Notice::Stream(stream(port), Standing::Gone);
+        let crowded = [proven(4), gone(0), proven(5), gone(1)];
+        let expected = [[0, 1, 2, 3].map(proven).to_vec(), crowded.to_vec(), [2, 3, 4].map(gone).to_vec()];
+        assert_eq!(said, expected.concat());
+        assert!(demux.by_path.is_empty());
+    }
+
+    #[test]
+    fn what_another_shard_has_proven_goes_there_unless_it_is_ours() {
+        let mut seats = SlotMap::<Seat, ()>::with_key();
+        let ana = seats.insert(());
+        let mut demux = Demux { neighbours: Neighbours::new(ShardIndex(0), 2), ..Demux::default() };
+        let there = ShardIndex(1);
+        demux.expect(ana, "00ana");
+        demux.neighbours.hear(there, Note::Mine(path(1)));
+        assert_eq!(demux.route(path(1), &[128, 0]), Route::Elsewhere(there));
+        demux.prove(ana, path(1), None);
+        assert_eq!(demux.route(path(1), &[128, 0]), Route::Proven(ana));
+        demux.forget(ana);
+        assert_eq!(demux.route(path(1), &[128, 0]), Route::Elsewhere(there));
+    }
+
+    fn path(port: u16) -> Path {
+        Path { transport: Transport::Udp, source: address(port), destination: address(1) }
     }
 
     fn address(port: u16) -> SocketAddr {

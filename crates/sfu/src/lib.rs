@@ -14,9 +14,12 @@ mod command;
 mod crypto;
 mod data;
 mod demux;
+mod entry;
 mod forward;
 mod negotiate;
+mod neighbours;
 mod participant;
+mod path;
 mod rate;
 mod room;
 mod sdp;
@@ -32,4 +35,6 @@ pub use command::{
     ShardIndex, SignalRefusal, Source, Sources, Tile,
 };
 pub use crypto::{Certificate, provider};
+pub use demux::shard_of;
+pub use path::{HandOver, Note, Path, Standing};
 pub use shard::{Datagram, Output, Shard, ShardConfig, ShardError, Stats, Transmit, Transport};

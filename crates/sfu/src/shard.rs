@@ -10,15 +10,16 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use slotmap::SlotMap;
 use str0m::config::CryptoProvider;
-use str0m::net::{DatagramSend, Protocol, Receive, TcpType};
-use str0m::{Candidate, Input, Output as RtcOutput, RtcError};
+use str0m::net::{DatagramSend, Protocol, TcpType};
+use str0m::{Candidate, Output as RtcOutput, RtcError};
 
 use crate::command::{
     Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, RoomId, ShardIndex,
 };
 use crate::crypto::{self, Certificate};
-use crate::demux::{Demux, Route};
+use crate::demux::Demux;
 use crate::participant::{Link, Participant};
+use crate::path::{Note, Notice, Path, Standing};
 use crate::timers::Timers;
 use crate::voices::Room;
 
@@ -82,6 +83,12 @@ pub struct Datagram<'a> {
     pub contents: &'a [u8],
 }
 
+impl Datagram<'_> {
+    pub(crate) fn path(&self) -> Path {
+        Path { transport: self.transport, source: self.source, destination: self.destination }
+    }
+}
+
 /// Bytes for the network.
 #[derive(Debug)]
 pub struct Transmit {
@@ -102,6 +109,20 @@ pub enum Output {
     Transmit(Transmit),
     /// Tell the signalling side.
     Event(Event),
+    /// Tell another shard, by [`Shard::handle_note`]. It may be lost.
+    Note {
+        /// Whom.
+        to: ShardIndex,
+        /// What.
+        note: Note,
+    },
+    /// Something about a connection.
+    Stream {
+        /// Which.
+        path: Path,
+        /// What.
+        standing: Standing,
+    },
 }
 
 /// Counters since the start, and gauges.
@@ -117,6 +138,12 @@ pub struct Stats {
     pub bytes_out: u64,
     /// Datagrams that were nobody's.
     pub strangers: u64,
+    /// Datagrams of another shard, told so to the driver.
+    pub handed_over: u64,
+    /// Datagrams of this shard that another one had received.
+    pub taken_over: u64,
+    /// Unproven requests that were too many to be handed over.
+    pub not_handed_over: u64,
     /// RTP packets written to a viewer.
     pub forwarded: u64,
     /// Key frames asked of publishers.
@@ -193,38 +220,6 @@ impl Shard {
         })
     }
 
-    /// Takes one datagram. A stranger's is counted and forgotten. Several may be given before the outputs are taken: what they make for
-    /// one viewer then leaves in one go.
-    pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
-        self.now = self.now.max(now);
-        self.stats.datagrams_in += 1;
-        self.stats.bytes_in += datagram.contents.len() as u64;
-        let Datagram { transport, source, destination, contents } = datagram;
-        // Parsers of str0m read a stranger's bytes here, before anybody is there who could be taken out for it.
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            let route = self.demux.route(source, destination, contents);
-            (route, Receive::new(transport.protocol(), source, destination, contents))
-        }));
-        self.stats.panics += u64::from(read.is_err());
-        let Ok((route @ (Route::Proven(seat) | Route::Claimed(seat)), Ok(received))) = read else {
-            self.stats.strangers += 1;
-            return;
-        };
-        let claimed = matches!(route, Route::Claimed(_));
-        let mut accepted = true;
-        self.step(now, seat, |participant| {
-            participant.clock = participant.clock.max(now);
-            let input = Input::Receive(participant.clock, received);
-            accepted = !claimed || participant.rtc.accepts(&input);
-            if accepted { participant.rtc.handle_input(input) } else { Ok(()) }
-        });
-        if !accepted {
-            self.stats.strangers += 1;
-        } else if claimed {
-            self.demux.prove(seat, source, destination);
-        }
-    }
-
     /// Takes one command.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         self.now = self.now.max(now);
@@ -270,6 +265,12 @@ impl Shard {
         loop {
             if let Some(transmit) = self.transmits.pop_front() {
                 return Some(Output::Transmit(transmit));
+            }
+            match self.demux.notices.pop_front() {
+                Some(Notice::Note(to, note)) => return Some(Output::Note { to, note }),
+                // After the transmits: what was sent on it comes first.
+                Some(Notice::Stream(path, standing)) => return Some(Output::Stream { path, standing }),
+                None => {}
             }
             if let Some(event) = self.events.pop_front() {
                 return Some(Output::Event(event));
@@ -413,7 +414,7 @@ impl Shard {
 }
 
 impl Transport {
-    fn protocol(self) -> Protocol {
+    pub(crate) fn protocol(self) -> Protocol {
         match self {
             Self::Udp => Protocol::Udp,
             Self::Tcp => Protocol::Tcp,

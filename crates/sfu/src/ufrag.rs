@@ -20,6 +20,14 @@ pub(crate) fn mint(shard: ShardIndex, rng: &mut StdRng) -> IceCreds {
     }
 }
 
+/// The shard that a user fragment names, if it was made here.
+pub(crate) fn shard_of(ufrag: &str) -> Option<ShardIndex> {
+    let (digits, rest) = ufrag.split_at_checked(2)?;
+    let lower = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let index = u8::from_str_radix(digits, 16).ok()?;
+    (lower && rest.len() == RANDOM_CHARS).then_some(ShardIndex(index))
+}
+
 fn random_text(length: usize, rng: &mut StdRng) -> String {
     (0..length)
         .filter_map(|_| ALPHABET.get(rng.random_range(0..ALPHABET.len())))
@@ -39,5 +47,15 @@ mod tests {
         assert_eq!((&creds.ufrag[..2], creds.ufrag.len(), creds.pass.len()), ("0a", 18, 32));
         assert_eq!(creds.ufrag, mint(ShardIndex(10), &mut StdRng::from_seed([7; 32])).ufrag);
         assert_ne!(creds.ufrag, mint(ShardIndex(10), &mut StdRng::from_seed([8; 32])).ufrag);
+        assert_eq!(shard_of(&creds.ufrag), Some(ShardIndex(10)));
+    }
+
+    #[test]
+    fn what_was_not_made_here_names_no_shard() {
+        for ufrag in
+            ["", "0", "00", "0aXY", "+1aaaaaaaaaaaaaaaa", "0Aaaaaaaaaaaaaaaaa", "0aaaaaaaaaaaaaaaaaa", "ä"]
+        {
+            assert_eq!(shard_of(ufrag), None, "{ufrag}");
+        }
     }
 }

@@ -172,7 +172,7 @@ fn join_cost(seed: u64) -> u64 {
                         stage.clients[index].take_answer(id, &sdp);
                     }
                 }
-                Output::Transmit(_) | Output::Event(_) => {}
+                Output::Transmit(_) | Output::Event(_) | Output::Note { .. } | Output::Stream { .. } => {}
             }
         }
         stage.clients[index].wake(now);

@@ -10,11 +10,15 @@ use sfu::{Command, Datagram, Event, Output, Shard, Stats, Transport};
 use tokio::sync::{mpsc, watch};
 
 use super::addresses::Ways;
+use super::departures::Departures;
 use super::sockets::{Buffers, MediaSocket};
 
 const WAKE: Token = Token(usize::MAX);
 /// Batches taken of one socket before commands and timers get their turn.
 const BATCHES_PER_TURN: usize = 8;
+/// Datagrams given to the shard before what it makes of them is sent: enough to find neighbours for one destination, and few enough that
+/// what waits to be sent stays small in a large room.
+const DATAGRAMS_IN_A_ROW: usize = 64;
 const COMMANDS_PER_TURN: usize = 64;
 /// How often counters are copied out.
 const STATS_EVERY: Duration = Duration::from_secs(1);
@@ -31,6 +35,7 @@ pub(super) struct Driver {
     shard: Shard,
     sockets: Vec<MediaSocket>,
     ways: Ways,
+    departures: Departures,
     orders: Receiver<Order>,
     events: mpsc::Sender<Event>,
     /// Events that the signalling side has not had room for.
@@ -54,8 +59,10 @@ impl Driver {
             poll.registry().register(&mut socket.socket, Token(index), Interest::READABLE)?;
         }
         let publish_at = Instant::now();
-        let backlog = VecDeque::new();
-        Ok((Self { poll, shard, sockets, ways, orders, events, backlog, publish, publish_at }, waker))
+        let (backlog, departures) = (VecDeque::new(), Departures::new());
+        let driver =
+            Self { poll, shard, sockets, ways, departures, orders, events, backlog, publish, publish_at };
+        Ok((driver, waker))
     }
 
     /// Runs until told to stop, or until nobody is left to tell.
@@ -110,19 +117,24 @@ impl Driver {
 
     /// Returns whether there may be more.
     fn receive(&mut self, index: usize, buffers: &mut Buffers) -> bool {
-        let Self { shard, sockets, ways, .. } = self;
+        let Self { shard, sockets, ways, departures, backlog, .. } = self;
         let Some(socket) = sockets.get(index) else { return false };
         for _ in 0..BATCHES_PER_TURN {
             let now = Instant::now();
+            let mut given = 0;
             let received = socket.receive(buffers, |source, local, contents| {
                 if let Some(destination) = ways.inward(index, local) {
                     shard.handle_datagram(
                         now,
                         Datagram { transport: Transport::Udp, source, destination, contents },
                     );
-                    send_all(shard, sockets, ways, &mut self.backlog);
+                    given += 1;
+                    if given % DATAGRAMS_IN_A_ROW == 0 {
+                        send_all(shard, sockets, ways, departures, backlog);
+                    }
                 }
             });
+            send_all(shard, sockets, ways, departures, backlog);
             match received {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -162,7 +174,8 @@ impl Driver {
     }
 
     fn perform(&mut self) {
-        send_all(&mut self.shard, &self.sockets, &self.ways, &mut self.backlog);
+        let Self { shard, sockets, ways, departures, backlog, .. } = self;
+        send_all(shard, sockets, ways, departures, backlog);
         self.pass_events();
     }
 
@@ -193,19 +206,19 @@ enum Taken {
     Stop,
 }
 
-fn send_all(shard: &mut Shard, sockets: &[MediaSocket], ways: &Ways, backlog: &mut VecDeque<Event>) {
+fn send_all(
+    shard: &mut Shard,
+    sockets: &[MediaSocket],
+    ways: &Ways,
+    departures: &mut Departures,
+    backlog: &mut VecDeque<Event>,
+) {
     while let Some(output) = shard.poll_output() {
         match output {
-            Output::Transmit(transmit) => {
-                let way =
-                    ways.outward(transmit.source).and_then(|(index, ip)| Some((sockets.get(index)?, ip)));
-                let Some((socket, source)) = way else { continue };
-                // A full buffer or an unreachable peer loses a datagram, as the network may.
-                if let Err(error) = socket.send(transmit.destination, source, &transmit.contents) {
-                    tracing::trace!(%error, "UDP send");
-                }
-            }
+            Output::Transmit(transmit) => departures.send(sockets, ways, transmit),
             Output::Event(event) => backlog.push_back(event),
+            Output::Note { .. } | Output::Stream { .. } => {}
         }
     }
+    departures.flush(sockets);
 }

@@ -1,8 +1,10 @@
 //! The media threads: sockets in, shards between, sockets out.
 //!
-//! `pool.rs` is what services hold, `driver.rs` the loop of one thread, `sockets.rs` the UDP port, `addresses.rs` what clients are told of it.
+//! `pool.rs` is what services hold, `driver.rs` the loop of one thread, `sockets.rs` the UDP port, `departures.rs` what leaves by it,
+//! `addresses.rs` what clients are told of it.
 
 mod addresses;
+mod departures;
 mod driver;
 mod pool;
 mod sockets;

@@ -59,19 +59,25 @@ impl MediaSocket {
         Ok(())
     }
 
-    /// Sends one datagram.
+    /// Sends one datagram, or several that are cut off `contents` every `segment` bytes.
     ///
     /// # Errors
-    /// `WouldBlock` when the system's buffer is full; others when the destination cannot be reached.
+    /// `WouldBlock` when the system's buffer is full; others when the destination cannot be reached, or several in one are too much.
     pub(super) fn send(
         &self,
         destination: SocketAddr,
         source: Option<IpAddr>,
         contents: &[u8],
+        segment: Option<usize>,
     ) -> io::Result<()> {
         let transmit =
-            quinn_udp::Transmit { destination, ecn: None, contents, segment_size: None, src_ip: source };
+            quinn_udp::Transmit { destination, ecn: None, contents, segment_size: segment, src_ip: source };
         self.state.try_send((&self.socket).into(), &transmit)
+    }
+
+    /// Datagrams that the system takes in one send; 1 where it cannot split, or has failed to.
+    pub(super) fn max_segments(&self) -> usize {
+        self.state.max_gso_segments()
     }
 }
 

@@ -349,6 +349,7 @@ impl Stage {
                         self.to_client.push_back((self.now + SIGNAL_DELAY, event));
                     }
                 }
+                Output::Note { .. } | Output::Stream { .. } => {}
             }
         }
     }
