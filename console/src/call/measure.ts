@@ -39,6 +39,9 @@ export function compare(before: Look[], after: Look[]): Measure[] {
   });
 }
 
+/** The best first. */
+const LAYERS = "hml";
+
 type Report = Record<string, unknown>;
 
 /** Reads the streams of a report that arrive (`inbound-rtp`) or are sent (`outbound-rtp`). */
@@ -57,7 +60,8 @@ export function looks(report: RTCStatsReport, kind: "inbound-rtp" | "outbound-rt
       width: number(entry.frameWidth),
       height: number(entry.frameHeight),
       framesPerSecond: number(entry.framesPerSecond),
-    }));
+    }))
+    .sort((one, other) => LAYERS.indexOf(one.what.slice(-1)) - LAYERS.indexOf(other.what.slice(-1)));
 }
 
 /** What is sent is counted as lost by whoever receives it. */
@@ -73,14 +77,15 @@ function number(value: unknown): number | null {
 export function inWords(measure: Measure): string {
   const { width, height, framesPerSecond, bitsPerSecond, lost } = measure;
   const words: string[] = [];
-  if (width !== null && height !== null) words.push(`${width} × ${height}`);
-  if (framesPerSecond !== null) words.push(`${Math.round(framesPerSecond)} fps`);
+  if (width !== null && height !== null) words.push(`${width}\u00a0×\u00a0${height}`);
+  if (framesPerSecond !== null) words.push(`${Math.round(framesPerSecond)}\u00a0fps`);
+  if (bitsPerSecond === 0 && width === null) return "off at this moment";
   if (bitsPerSecond !== null) words.push(bitsInWords(bitsPerSecond));
-  if (lost !== null) words.push(`${lost > 0 && lost < 0.1 ? (lost * 100).toFixed(1) : Math.round(lost * 100)} % lost`);
+  if (lost !== null) words.push(`${lost > 0 && lost < 0.1 ? (lost * 100).toFixed(1) : Math.round(lost * 100)}\u00a0% lost`);
   return words.join(", ") || "measuring…";
 }
 
 function bitsInWords(bitsPerSecond: number): string {
-  if (bitsPerSecond >= 1_000_000) return `${(bitsPerSecond / 1_000_000).toFixed(1)} Mbit/s`;
-  return `${Math.round(bitsPerSecond / 1_000)} kbit/s`;
+  if (bitsPerSecond >= 1_000_000) return `${(bitsPerSecond / 1_000_000).toFixed(1)}\u00a0Mbit/s`;
+  return `${Math.round(bitsPerSecond / 1_000)}\u00a0kbit/s`;
 }

@@ -12,9 +12,10 @@ export function layoutFor(people: number, shares: boolean): Layout {
   return shares || people > MOST_ALIKE ? "speaker" : "grid";
 }
 
-/** Returns the columns of a grid; beyond 5 × 5 it is scrolled. */
-export function columnsFor(people: number): number {
-  return Math.min(MOST_COLUMNS, Math.max(1, Math.ceil(Math.sqrt(people))));
+/** Returns the columns of a grid; beyond 5 × 5 it is scrolled. Beside a shared screen it has half the width. */
+export function columnsFor(people: number, shares: boolean): number {
+  const columns = shares ? Math.round(Math.sqrt(people / 2)) : Math.ceil(Math.sqrt(people));
+  return Math.min(MOST_COLUMNS, Math.max(1, columns));
 }
 
 /** Returns who is large: whom the room listens to, save oneself; else who was before; else the first of the others. */

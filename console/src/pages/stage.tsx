@@ -105,14 +105,14 @@ function Tiles(props: { call: Call; view: CallView; layout: Layout; shares: bool
   before.current = largeOf(view, before.current);
   const large = layout === "speaker" ? before.current : null;
   const count = view.participants.length;
-  const columns = columnsFor(count);
+  const columns = columnsFor(count, shares);
   return (
     <div class="tiles-frame">
       <ul
         class="tiles"
         aria-label="Participants"
         // What is scrolled must be reachable by keyboard.
-        tabIndex={layout === "speaker" || count > columns * columns ? 0 : -1}
+        tabIndex={layout === "speaker" || count > 5 * columns ? 0 : -1}
         data-large={large !== null && !shares}
         style={{ "--columns": columns, "--others": Math.max(1, count - 1) }}
       >
