@@ -14,6 +14,12 @@ const SHAPES = {
   end: <path d="M12 3v8.5M6.6 6.6a7.7 7.7 0 1 0 10.8 0" />,
   remove: <path d="M6 6l12 12M18 6L6 18" />,
   copy: <path d="M9 9h9.5a1 1 0 0 1 1 1v9.5a1 1 0 0 1-1 1H9a1 1 0 0 1-1-1V10a1 1 0 0 1 1-1zM5 15.5h-.5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1H14a1 1 0 0 1 1 1v.5" />,
+  chat: <path d="M5 4.5h14a1.5 1.5 0 0 1 1.5 1.5v9a1.5 1.5 0 0 1-1.5 1.5h-7.5L7 20.5v-4H5A1.5 1.5 0 0 1 3.5 15V6A1.5 1.5 0 0 1 5 4.5zM8 9h8M8 12.2h5" />,
+  react: <path d="M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17zM8.3 13.8a4.2 4.2 0 0 0 7.4 0M9.2 9.3v.6M14.8 9.3v.6" />,
+  send: <path d="M4 12l16-7.5-5 15.5-3.5-6zM11.5 14L20 4.5" />,
+  grid: <path d="M4 4.5h7v6.5H4zM13.5 4.5h7v6.5h-7zM4 13.5h7V20H4zM13.5 13.5h7V20h-7z" />,
+  speaker: <path d="M3.5 4.5h11.5V19.5H3.5zM17.5 4.5h3v4h-3zM17.5 10.3h3v4h-3zM17.5 16h3v3.5h-3z" />,
+  quality: <path d="M5 19.5v-4M10 19.5v-7.5M15 19.5V8M20 19.5V4.5" />,
   sound: <path d="M4 9.5h3.5L12 5.5v13l-4.5-4H4zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a7.8 7.8 0 0 1 0 11" />,
 } satisfies Record<string, JSX.Element>;
 

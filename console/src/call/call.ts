@@ -1,18 +1,18 @@
 import { backoff } from "./backoff.ts";
 import { openDevices, openScreen, type Opened, type Trouble } from "./devices.ts";
 import { MediaLink, type Arriving } from "./link.ts";
-import type { Participant, Permission, Refused, ServerMessage, Source, Welcome } from "./messages.ts";
+import { compare, looks, type Look, type Measure } from "./measure.ts";
+import type { ClientMessage, Participant, Permission, Refused, ServerMessage, Shown, Source, Welcome } from "./messages.ts";
+import { watchNetwork } from "./network.ts";
 import { prove } from "./proof.ts";
 import { voidsSession } from "./sentences.ts";
 import { forget, type StoredSession } from "./sessions.ts";
 import { SignallingSocket } from "./socket.ts";
 import { forgetInCall, remember, type DeviceWish, type Hold } from "./tab.ts";
+import { fit, Talk, type Line, type Sign } from "./talk.ts";
 
 /** A goodbye that does not come in this time is taken as said. */
 const LEAVE_PATIENCE_MS = 1_000;
-const SPEAKING_EVERY_MS = 400;
-/** Of full scale: above the noise of a quiet room. */
-const SPEAKING_LEVEL = 0.02;
 
 /** `refused`: the server does not take this browser's media, and trying again would change nothing. */
 export type Phase = "connecting" | "in-call" | "reconnecting" | "refused" | "over";
@@ -27,7 +27,14 @@ export interface CallView {
   permissions: Permission[];
   participants: Participant[];
   arriving: Arriving[];
+  /** Whose voices are heard at this moment. */
   speaking: string[];
+  /** Whom the room listens to. */
+  active: string | null;
+  lines: Line[];
+  signs: Sign[];
+  /** Whether one may write and make signs. */
+  canTalk: boolean;
   voiceOn: boolean;
   camera: MediaStreamTrack | null;
   screen: MediaStreamTrack | null;
@@ -49,7 +56,11 @@ export class Call {
   private linkUp = false;
   private linkTries = 0;
   private linkRetry: ReturnType<typeof setTimeout> | undefined;
-  private readonly listening: ReturnType<typeof setInterval>;
+  private readonly stopWatching: () => void;
+  private readonly talk: Talk;
+  /** What the page has said that it shows. */
+  private shown: Shown[] | null = null;
+  private looked = new Map<string, Look[]>();
   private voice: MediaStreamTrack | null;
   private screenAudio: MediaStreamTrack | null = null;
   private online = false;
@@ -71,6 +82,10 @@ export class Call {
       participants: [],
       arriving: [],
       speaking: [],
+      active: null,
+      lines: [],
+      signs: [],
+      canTalk: false,
       voiceOn: opened.voice !== null,
       camera: opened.camera,
       screen: null,
@@ -84,7 +99,11 @@ export class Call {
       broken: () => this.broken(),
       over: (reason) => this.over(reason),
     });
-    this.listening = setInterval(() => this.hear(), SPEAKING_EVERY_MS);
+    this.talk = new Talk((id) => this.nameOf(id), (talking) => this.update(talking));
+    this.stopWatching = watchNetwork(() => {
+      this.socket.hurry();
+      this.link?.restart();
+    });
     this.save();
     this.socket.start();
   }
@@ -112,6 +131,30 @@ export class Call {
 
   end(): void {
     this.socket.send({ type: "end" });
+  }
+
+  /** Writes to everybody; tells whether there was something to write, and a way. */
+  write(text: string): boolean {
+    const fitting = fit(text);
+    return fitting !== "" && (this.link?.say({ type: "chat", text: fitting }) ?? false);
+  }
+
+  react(emoji: string): void {
+    this.link?.say({ type: "react", emoji });
+  }
+
+  /** Takes what the page shows, whole, the most important first. */
+  show(tiles: Shown[]): void {
+    this.shown = tiles;
+    this.tellView();
+  }
+
+  /** Returns how well a participant arrives here, or how oneself is sent, since it was asked the last time. */
+  async measure(participantId: string): Promise<Measure[]> {
+    const now = participantId === this.view.me ? ((await this.link?.looksAtSending()) ?? []) : await this.look(participantId);
+    const before = this.looked.get(participantId) ?? [];
+    this.looked.set(participantId, now);
+    return compare(before, now);
   }
 
   async setVoice(on: boolean): Promise<void> {
@@ -176,12 +219,16 @@ export class Call {
 
   private welcome(welcome: Welcome): void {
     this.online = true;
+    // The server tells who speaks after this, when anybody does.
+    this.update({ speaking: [], active: null });
     this.update({ roomName: welcome.room_name, me: welcome.participant_id, permissions: welcome.permissions });
     this.obey(welcome.permissions);
     this.tellMute("voice", !this.view.voiceOn);
     this.tellMute("camera", this.view.camera === null);
-    if (this.link && welcome.media === this.link.label) this.link.resume();
-    else this.newLink();
+    if (this.link && welcome.media === this.link.label) {
+      this.link.resume();
+      this.tellView();
+    } else this.newLink();
     this.settle();
   }
 
@@ -189,6 +236,9 @@ export class Call {
     switch (message.type) {
       case "roster":
         this.update({ participants: message.participants });
+        return;
+      case "speaking":
+        this.update({ speaking: message.speaking, active: message.active });
         return;
       case "offer":
       case "answer":
@@ -222,7 +272,7 @@ export class Call {
   private newLink(): void {
     this.dropLink();
     const link: MediaLink = new MediaLink(this.session.certificate, {
-      send: (message) => this.socket.send(message),
+      send: (message) => this.send(message),
       arriving: (arriving) => this.update({ arriving }),
       connected: () => {
         this.linkUp = true;
@@ -232,6 +282,10 @@ export class Call {
       failed: () => {
         if (this.link === link) this.linkFailed();
       },
+      open: (open) => {
+        if (this.link === link) this.update({ canTalk: open });
+      },
+      said: (said) => this.talk.hear(said),
     });
     this.link = link;
     const sources: [Source, MediaStreamTrack | null][] = [];
@@ -257,6 +311,19 @@ export class Call {
     this.link?.close();
     this.link = null;
     this.linkUp = false;
+    this.looked.clear();
+    if (this.view.canTalk) this.update({ canTalk: false });
+  }
+
+  /** The server knows a media connection from its first offer on; a view that comes before is lost. */
+  private send(message: ClientMessage): boolean {
+    const sent = this.socket.send(message);
+    if (sent && message.type === "offer" && message.id === 1) this.tellView();
+    return sent;
+  }
+
+  private tellView(): void {
+    if (this.shown !== null) this.socket.send({ type: "view", tiles: this.shown });
   }
 
   private settle(): void {
@@ -270,13 +337,13 @@ export class Call {
     if (this.isOver()) return;
     this.dropLink();
     this.socket.stop();
-    clearInterval(this.listening);
+    this.stopWatching();
     for (const track of [this.voice, this.view.camera, this.view.screen, this.screenAudio]) track?.stop();
     forgetInCall(this.session.roomId);
     const release = () => this.lock.release();
     if (voidsSession(reason) || reason === "denied") void forget(this.session.participantId).finally(release);
     else release();
-    this.update({ phase: "over", reason, arriving: [], speaking: [] });
+    this.update({ phase: "over", reason, arriving: [], speaking: [], active: null });
   }
 
   private isOver(): boolean {
@@ -313,14 +380,14 @@ export class Call {
     if (this.may(source === "voice" ? "speak" : "camera")) this.socket.send({ type: "mute", source, muted });
   }
 
-  private hear(): void {
-    const speaking = this.view.arriving
-      .filter(({ source, receiver }) => {
-        const [latest] = source === "voice" ? receiver.getSynchronizationSources() : [];
-        return (latest?.audioLevel ?? 0) > SPEAKING_LEVEL;
-      })
-      .map(({ participant_id }) => participant_id);
-    if (speaking.join() !== this.view.speaking.join()) this.update({ speaking });
+  private async look(participantId: string): Promise<Look[]> {
+    const theirs = this.view.arriving.filter(({ participant_id }) => participant_id === participantId);
+    const all = await Promise.all(theirs.map(async ({ source, receiver }) => looks(await receiver.getStats(), "inbound-rtp", source)));
+    return all.flat();
+  }
+
+  private nameOf(participantId: string): string {
+    return this.view.participants.find(({ participant_id }) => participant_id === participantId)?.name ?? "Somebody";
   }
 
   private complain(what: string, trouble: Trouble | null): void {

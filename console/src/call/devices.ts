@@ -11,10 +11,10 @@ export interface Opened {
 }
 
 const VOICE: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-/** One picture size for everybody, chosen for a grid of tiles: the engine forwards what we send as it is. */
+/** The largest of the qualities in which it is sent. */
 const CAMERA: MediaTrackConstraints = {
-  width: { ideal: 640 },
-  height: { ideal: 360 },
+  width: { ideal: 1280 },
+  height: { ideal: 720 },
   frameRate: { ideal: 24, max: 30 },
 };
 
@@ -44,7 +44,10 @@ export async function openDevices(voice: DeviceWish, camera: DeviceWish): Promis
 /** Asks for a screen or window; null when the person chose none. */
 export async function openScreen(): Promise<MediaStream | null> {
   try {
-    return await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: true });
+    const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: true });
+    // Text and lines before movement.
+    for (const track of stream.getVideoTracks()) track.contentHint = "detail";
+    return stream;
   } catch {
     return null;
   }

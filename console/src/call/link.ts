@@ -1,11 +1,16 @@
+import { addSending, keepBest } from "./encodings.ts";
+import { looks, type Look } from "./measure.ts";
+import { CHANNEL, decodeSaid, type Said, type Saying } from "./talk.ts";
 import type { ClientMessage, Incoming, ServerAnswer, ServerOffer, Source } from "./messages.ts";
 
-/** A connection that was lost for this long is replaced. */
-const DISCONNECTED_MS = 5_000;
-/** So is one that does not come up at all. */
+/** A connection that was lost for this long looks for another way (ICE restart). */
+const DISCONNECTED_MS = 2_000;
+/** One that finds none in this time, with the server to talk to, is replaced. */
+const RESTART_MS = 7_000;
+/** Without the server to talk to there is no other way either. */
+const OFFLINE_MS = 20_000;
+/** One that does not come up at all is replaced too. */
 const CONNECTING_MS = 15_000;
-/** Enough for 640 × 360 at 24 frames. */
-const CAMERA_BITS_PER_SECOND = 700_000;
 
 /** Something that arrives. */
 export interface Arriving extends Incoming {
@@ -18,6 +23,9 @@ export interface LinkEvents {
   /** Everything that arrives, whole, on every change. */
   arriving: (all: Arriving[]) => void;
   connected: () => void;
+  /** Whether one may say something. */
+  open: (open: boolean) => void;
+  said: (said: Said) => void;
   /** The link is of no more use. */
   failed: () => void;
 }
@@ -30,11 +38,13 @@ export interface LinkEvents {
 export class MediaLink {
   readonly label = `m-${crypto.randomUUID().slice(0, 13)}`;
   private readonly connection: RTCPeerConnection;
+  private readonly channel: RTCDataChannel;
   private readonly sending = new Map<Source, RTCRtpTransceiver>();
   private queue: Promise<void> = Promise.resolve();
   private inFlight: Extract<ClientMessage, { type: "offer" }> | null = null;
   private offers = 0;
   private wantsOffer = false;
+  private restarting = false;
   private closed = false;
   private lost: ReturnType<typeof setTimeout> | undefined;
 
@@ -47,6 +57,14 @@ export class MediaLink {
       this.events.send({ type: "candidate", media: this.label, candidate: candidate?.candidate ?? "" });
     };
     this.connection.onconnectionstatechange = () => this.watch();
+    // In the first offer: so there is something to be connected by, also for somebody who may send nothing.
+    this.channel = this.connection.createDataChannel(CHANNEL);
+    this.channel.onopen = () => this.events.open(true);
+    this.channel.onclose = () => !this.closed && this.events.open(false);
+    this.channel.onmessage = ({ data }) => {
+      const said = decodeSaid(data);
+      if (said) this.events.said(said);
+    };
     this.failAfter(CONNECTING_MS);
   }
 
@@ -54,8 +72,6 @@ export class MediaLink {
   open(sources: [Source, MediaStreamTrack | null][]): void {
     this.step(async () => {
       for (const [source, track] of sources) await this.attach(source, track);
-      // Somebody who may send nothing still needs an m-line to be connected by.
-      if (sources.length === 0) this.connection.addTransceiver("audio", { direction: "recvonly" });
       await this.offer();
     });
   }
@@ -88,8 +104,39 @@ export class MediaLink {
   /** Goes on after the socket broke: what was in flight may have been lost, so it is sent again as it was. */
   resume(): void {
     this.step(async () => {
-      if (this.inFlight) this.events.send(this.inFlight);
+      if (!this.inFlight) return;
+      const sent = this.events.send(this.inFlight);
+      if (sent && this.restarting) this.failAfter(RESTART_MS);
     });
+  }
+
+  /** Looks for another way to the server: the network has changed, or is back. What is sent and received goes on over the same tracks. */
+  restart(): void {
+    this.step(async () => {
+      // A connection that has not been up has nothing to restart: it is still looking for its first way.
+      if (this.connection.remoteDescription === null) return;
+      // One that is up says by itself when it is not any more.
+      if (this.connection.connectionState !== "connected") {
+        this.restarting = true;
+        this.failAfter(OFFLINE_MS);
+      }
+      this.connection.restartIce();
+      await this.offer();
+    });
+  }
+
+  /** Says something to everybody; tells whether it was handed to the channel. */
+  say(saying: Saying): boolean {
+    if (this.closed || this.channel.readyState !== "open") return false;
+    this.channel.send(JSON.stringify(saying));
+    return true;
+  }
+
+  /** Looks at everything that is sent. */
+  async looksAtSending(): Promise<Look[]> {
+    const streams = [...this.sending].filter(([, { sender }]) => sender.track !== null);
+    const all = await Promise.all(streams.map(async ([source, { sender }]) => looks(await sender.getStats(), "outbound-rtp", source)));
+    return all.flat();
   }
 
   close(): void {
@@ -105,10 +152,7 @@ export class MediaLink {
       await known.sender.replaceTrack(track);
       return;
     }
-    const audio = source === "voice" || source === "screen-audio";
-    const init: RTCRtpTransceiverInit = { direction: "sendonly" };
-    if (source === "camera") init.sendEncodings = [{ maxBitrate: CAMERA_BITS_PER_SECOND }];
-    this.sending.set(source, this.connection.addTransceiver(track ?? (audio ? "audio" : "video"), init));
+    this.sending.set(source, addSending(this.connection, source, track));
   }
 
   private async offer(): Promise<void> {
@@ -125,13 +169,15 @@ export class MediaLink {
     this.offers += 1;
     const sdp = this.connection.localDescription?.sdp ?? "";
     this.inFlight = { type: "offer", media: this.label, id: this.offers, sdp, tracks };
-    this.events.send(this.inFlight);
+    const sent = this.events.send(this.inFlight);
+    if (sent && this.restarting) this.failAfter(RESTART_MS);
   }
 
   private async conclude(answer: ServerAnswer): Promise<void> {
     if (answer.id !== this.inFlight?.id) return;
     this.inFlight = null;
     await this.connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+    for (const [source, { sender }] of this.sending) await keepBest(source, sender);
     if (this.wantsOffer) await this.offer();
   }
 
@@ -158,12 +204,15 @@ export class MediaLink {
     switch (this.connection.connectionState) {
       case "connected":
         clearTimeout(this.lost);
+        this.restarting = false;
         this.events.connected();
         return;
       case "disconnected":
-        this.failAfter(DISCONNECTED_MS);
+        if (!this.restarting) this.after(DISCONNECTED_MS, () => this.restart());
         return;
       case "failed":
+        if (!this.restarting) this.restart();
+        return;
       case "closed":
         this.fail();
         return;
@@ -172,8 +221,12 @@ export class MediaLink {
   }
 
   private failAfter(ms: number): void {
+    this.after(ms, () => this.fail());
+  }
+
+  private after(ms: number, act: () => void): void {
     clearTimeout(this.lost);
-    this.lost = setTimeout(() => this.fail(), ms);
+    this.lost = setTimeout(act, ms);
   }
 
   private fail(): void {

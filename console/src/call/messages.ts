@@ -16,6 +16,12 @@ export interface Incoming {
   source: Source;
 }
 
+/** A picture on the page. */
+export interface Shown extends Incoming {
+  /** In device pixels. */
+  height: number;
+}
+
 export interface Welcome {
   type: "welcome";
   participant_id: string;
@@ -57,6 +63,7 @@ export type ServerMessage =
   | { type: "roster"; participants: Participant[] }
   | ServerOffer
   | ServerAnswer
+  | { type: "speaking"; active: string | null; speaking: string[] }
   | { type: "pong" }
   | { type: "goodbye"; reason: string }
   | Refused;
@@ -67,6 +74,7 @@ export type ClientMessage =
   | { type: "answer"; media: string; id: number; sdp: string }
   | { type: "candidate"; media: string; candidate: string }
   | { type: "mute"; source: Source; muted: boolean }
+  | { type: "view"; tiles: Shown[] | null }
   | { type: "remove"; participant_id: string }
   | { type: "end" }
   | { type: "leave" }
@@ -81,6 +89,7 @@ const REQUIRED: Record<ServerMessage["type"], Record<string, Kind>> = {
   roster: { participants: "array" },
   offer: { media: "string", id: "number", sdp: "string", tracks: "object" },
   answer: { media: "string", id: "number", sdp: "string" },
+  speaking: { speaking: "array" },
   pong: {},
   goodbye: { reason: "string" },
   error: { code: "string" },

@@ -5,6 +5,8 @@ import { isFinal } from "./sentences.ts";
 /** A live socket brings at least a pong in this time. */
 const PING_MS = 5_000;
 const DEAD_MS = 10_000;
+/** And one that has just been asked in this. */
+const PROBED_MS = 3_000;
 
 /** What the socket tells its owner. */
 export interface SocketEvents {
@@ -36,7 +38,6 @@ export class SignallingSocket {
     private readonly authenticate: Authenticate,
     private readonly events: SocketEvents,
   ) {
-    window.addEventListener("online", this.hurry);
   }
 
   /** Opens the socket. */
@@ -61,19 +62,23 @@ export class SignallingSocket {
   /** Closes for good, after what was sent. */
   stop(): void {
     this.stopped = true;
-    window.removeEventListener("online", this.hurry);
     clearTimeout(this.retry);
     this.quiet();
     this.socket?.close(1000);
     this.socket = null;
   }
 
-  private readonly hurry = (): void => {
-    if (this.stopped || this.socket) return;
+  /** The network has changed, or is back: a socket over the network before is noticed soon, and one that is missing opened at once. */
+  hurry(): void {
+    if (this.stopped) return;
+    if (this.socket) {
+      if (this.send({ type: "ping" })) this.expectLife(this.socket, PROBED_MS);
+      return;
+    }
     clearTimeout(this.retry);
     this.attempt = 0;
     this.start();
-  };
+  }
 
   private receive(socket: WebSocket, text: string): void {
     const message = decode(text);
@@ -115,13 +120,13 @@ export class SignallingSocket {
     this.events.over(reason);
   }
 
-  private expectLife(socket: WebSocket): void {
+  private expectLife(socket: WebSocket, withinMs = DEAD_MS): void {
     clearTimeout(this.dead);
     this.dead = setTimeout(() => {
       // A dead network keeps a socket in CLOSING for long: it is given up at once.
       socket.close();
       this.lost(socket);
-    }, DEAD_MS);
+    }, withinMs);
   }
 
   private lost(socket: WebSocket): void {

@@ -1,9 +1,15 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
+import type { Incoming } from "../call/messages.ts";
+import { useShown } from "./showing.ts";
 
-/** Shows a video track. `sound` is played with it; without one the element is muted and so may always play. */
+/**
+ * Shows a video track. `sound` is played with it; without one the element is muted and so may always play. `what`: whose picture it is, where
+ * it comes from the server, which is told whether and how large it is seen.
+ */
 export function Video(props: {
   track: MediaStreamTrack;
   sound?: MediaStreamTrack | undefined;
+  what?: Incoming;
   mirrored?: boolean;
   whole?: boolean;
   onBlocked?: () => void;
@@ -14,6 +20,7 @@ export function Video(props: {
   useEffect(() => {
     if (element.current) play(element.current, stream, sound === undefined, onBlocked);
   }, [stream]);
+  useShown(element, props.what);
   const classes = ["video", props.mirrored ? "video-mirrored" : "", props.whole ? "video-whole" : ""];
   return <video ref={element} class={classes.join(" ")} playsInline autoPlay aria-hidden="true" />;
 }

@@ -1,15 +1,25 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import type { Call, CallView } from "../call/call.ts";
 import type { Arriving } from "../call/link.ts";
 import type { Participant } from "../call/messages.ts";
-import { Confirm } from "../confirm.tsx";
 import { Icon } from "../icons.tsx";
+import { Comings, Signs, Written } from "./announce.tsx";
+import { Bar } from "./bar.tsx";
+import { Chat } from "./chat.tsx";
+import { columnsFor, largeOf, layoutFor, type Layout } from "./layout.ts";
 import { playAll, Sound, Video } from "./media.tsx";
+import { Quality } from "./quality.tsx";
+import { Showing, ShowingContext } from "./showing.ts";
 import { Tile } from "./tile.tsx";
 
 /** The call: tiles, what one can do, and how it goes. */
 export function Stage({ call, view }: { call: Call; view: CallView }) {
   const [blocked, setBlocked] = useState(false);
+  const [chosen, setChosen] = useState<Layout | null>(null);
+  const [inspected, setInspected] = useState<string | null>(null);
+  const chat = useChat(view);
+  const showing = useMemo(() => new Showing((tiles) => call.show(tiles)), [call]);
+  useEffect(() => () => showing.close(), [showing]);
   useEffect(() => {
     document.title = `${view.roomName} · countersign`;
   }, [view.roomName]);
@@ -17,70 +27,124 @@ export function Stage({ call, view }: { call: Call; view: CallView }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);
   const onBlocked = () => setBlocked(true);
-  const screens = view.arriving.filter(({ source, participant_id }) => source === "screen" && isIn(view, participant_id));
   const voices = view.arriving.filter(({ source }) => source === "voice");
+  const screens = view.arriving.filter(({ source, participant_id }) => source === "screen" && isIn(view, participant_id));
   const shares = screens.length > 0 || view.screen !== null;
+  const layout = chosen ?? layoutFor(view.participants.length, shares);
 
   return (
-    <main class={shares ? "stage stage-shared" : "stage"}>
-      <header class="stage-head">
-        <h1 ref={heading} tabIndex={-1}>
-          {view.roomName}
-        </h1>
-        <p class="stage-count">{countOf(view.participants.length)}</p>
-        <p class="status" role="status" data-phase={view.phase}>
-          {statusOf(view)}
-        </p>
-      </header>
-      {shares && (
-        <section class="screens" aria-label="Shared screens">
-          {screens.map((screen) => (
-            <Screen key={`${screen.participant_id} ${screen.track.id}`} screen={screen} view={view} onBlocked={onBlocked} />
-          ))}
-          {view.screen && screens.length === 0 && (
-            <figure class="screen">
-              <Video track={view.screen} whole />
-              <figcaption>Your screen, as the others see it</figcaption>
-            </figure>
-          )}
-        </section>
-      )}
-      <ul class="tiles" aria-label="Participants" style={{ "--columns": columnsFor(view.participants.length) }}>
+    <ShowingContext.Provider value={showing}>
+      <main class="stage" data-layout={layout} data-shares={shares} data-chat={chat.open}>
+        <header class="stage-head">
+          <h1 ref={heading} tabIndex={-1}>
+            {view.roomName}
+          </h1>
+          <p class="stage-count">{countOf(view.participants.length)}</p>
+          <p class="status" role="status" data-phase={view.phase}>
+            {statusOf(view)}
+          </p>
+          <LayoutButton layout={layout} onChoose={setChosen} />
+        </header>
+        <div class="stage-main">
+          {shares && <Screens screens={screens} view={view} onBlocked={onBlocked} />}
+          <Tiles call={call} view={view} layout={layout} shares={shares} onInspect={setInspected} />
+          <Signs signs={view.signs} />
+          {inspected && <Quality key={inspected} call={call} view={view} participantId={inspected} onClose={() => setInspected(null)} />}
+        </div>
+        {chat.open && <Chat call={call} view={view} {...chat.panel} />}
+        {voices.map(({ track }) => (
+          <Sound key={track.id} track={track} onBlocked={onBlocked} />
+        ))}
+        <Comings participants={view.participants} />
+        <Written lines={view.lines} silent={chat.open} />
+        <Bar call={call} view={view} blocked={blocked} onUnblock={() => (playAll(), setBlocked(false))} chat={chat} />
+      </main>
+    </ShowingContext.Provider>
+  );
+}
+
+/** Whether the chat is open, what one is writing there, and what one has not read. */
+function useChat(view: CallView) {
+  const id = useId();
+  const [open, setOpen] = useState(false);
+  const [draft, setDraft] = useState("");
+  const latest = view.lines.at(-1)?.key ?? 0;
+  const read = useRef(0);
+  if (open) read.current = latest;
+  const toggle = () => {
+    if (open) document.querySelector<HTMLElement>("[data-chat-button]")?.focus();
+    setOpen(!open);
+  };
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      // By its place: Alt makes another letter of it on some keyboards.
+      if (!event.altKey || event.ctrlKey || event.metaKey || event.code !== "KeyC") return;
+      event.preventDefault();
+      toggle();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  });
+  const unread = view.lines.filter(({ key, by }) => key > read.current && by !== view.me && by !== "").length;
+  return { id, open, unread, toggle, panel: { id, draft, onDraft: setDraft, onClose: toggle } };
+}
+
+function LayoutButton({ layout, onChoose }: { layout: Layout; onChoose: (layout: Layout) => void }) {
+  const other = layout === "grid" ? "speaker" : "grid";
+  const label = other === "grid" ? "Show everybody alike" : "Show who speaks large";
+  return (
+    <button type="button" class="round" aria-label={label} title={label} onClick={() => onChoose(other)}>
+      <Icon name={other} />
+    </button>
+  );
+}
+
+function Tiles(props: { call: Call; view: CallView; layout: Layout; shares: boolean; onInspect: (id: string) => void }) {
+  const { call, view, layout, shares, onInspect } = props;
+  const before = useRef<string | null>(null);
+  before.current = largeOf(view, before.current);
+  const large = layout === "speaker" ? before.current : null;
+  const count = view.participants.length;
+  const columns = columnsFor(count, shares);
+  return (
+    <div class="tiles-frame">
+      <ul
+        class="tiles"
+        aria-label="Participants"
+        // What is scrolled must be reachable by keyboard.
+        tabIndex={layout === "speaker" || count > 5 * columns ? 0 : -1}
+        data-large={large !== null && !shares}
+        style={{ "--columns": columns, "--others": Math.max(1, count - 1) }}
+      >
         {inOrder(view).map((participant) => (
-          <Tile key={participant.participant_id} call={call} view={view} participant={participant} />
+          <Tile
+            key={participant.participant_id}
+            call={call}
+            view={view}
+            participant={participant}
+            large={participant.participant_id === large}
+            onInspect={onInspect}
+          />
         ))}
       </ul>
-      {voices.map(({ track }) => (
-        <Sound key={track.id} track={track} onBlocked={onBlocked} />
-      ))}
-      <Comings participants={view.participants} />
-      <Bar call={call} view={view} blocked={blocked} onUnblock={() => (playAll(), setBlocked(false))} />
-    </main>
+    </div>
   );
 }
 
-/** Tells screen readers who came and who went. */
-function Comings({ participants }: { participants: Participant[] }) {
-  const before = useRef<Participant[] | null>(null);
-  const [said, setSaid] = useState("");
-  useEffect(() => {
-    const known = before.current;
-    before.current = participants;
-    if (!known || known.length === 0) return;
-    const came = missingFrom(known, participants).map(({ name }) => `${name} joined.`);
-    const went = missingFrom(participants, known).map(({ name }) => `${name} left.`);
-    if (came.length + went.length > 0) setSaid([...came, ...went].join(" "));
-  }, [participants]);
+function Screens({ screens, view, onBlocked }: { screens: Arriving[]; view: CallView; onBlocked: () => void }) {
   return (
-    <p class="for-readers" aria-live="polite">
-      {said}
-    </p>
+    <section class="screens" aria-label="Shared screens">
+      {screens.map((screen) => (
+        <Screen key={`${screen.participant_id} ${screen.track.id}`} screen={screen} view={view} onBlocked={onBlocked} />
+      ))}
+      {view.screen && screens.length === 0 && (
+        <figure class="screen">
+          <Video track={view.screen} whole />
+          <figcaption>Your screen, as the others see it</figcaption>
+        </figure>
+      )}
+    </section>
   );
-}
-
-/** Returns those of `all` that are not in `some`. */
-function missingFrom(some: Participant[], all: Participant[]): Participant[] {
-  return all.filter(({ participant_id }) => !some.some((one) => one.participant_id === participant_id));
 }
 
 function Screen({ screen, view, onBlocked }: { screen: Arriving; view: CallView; onBlocked: () => void }) {
@@ -90,66 +154,9 @@ function Screen({ screen, view, onBlocked }: { screen: Arriving; view: CallView;
   const owner = view.participants.find(({ participant_id }) => participant_id === screen.participant_id);
   return (
     <figure class="screen">
-      <Video track={screen.track} sound={sound?.track} whole onBlocked={onBlocked} />
+      <Video track={screen.track} sound={sound?.track} what={screen} whole onBlocked={onBlocked} />
       <figcaption>{owner?.name ?? "Somebody"} shares a screen</figcaption>
     </figure>
-  );
-}
-
-function Bar(props: { call: Call; view: CallView; blocked: boolean; onUnblock: () => void }) {
-  const { call, view, blocked, onUnblock } = props;
-  const [ending, setEnding] = useState(false);
-  return (
-    <footer class="bar">
-      <p class="bar-notice" role="alert">
-        {view.notice}
-      </p>
-      <div class="bar-buttons" role="toolbar" aria-label="Call">
-        {blocked && (
-          <button type="button" class="bar-button bar-button-strong" onClick={onUnblock}>
-            <Icon name="sound" />
-            <span>Turn on sound</span>
-          </button>
-        )}
-        {call.may("speak") && (
-          <button type="button" class="bar-button" data-off={!view.voiceOn} onClick={() => void call.setVoice(!view.voiceOn)}>
-            <Icon name={view.voiceOn ? "voice" : "voice-off"} />
-            <span>{view.voiceOn ? "Mute" : "Unmute"}</span>
-          </button>
-        )}
-        {call.may("camera") && (
-          <button type="button" class="bar-button" data-off={!view.camera} onClick={() => void call.setCamera(!view.camera)}>
-            <Icon name={view.camera ? "camera" : "camera-off"} />
-            <span>{view.camera ? "Turn camera off" : "Turn camera on"}</span>
-          </button>
-        )}
-        {call.may("share") && "getDisplayMedia" in (navigator.mediaDevices ?? {}) && (
-          <button type="button" class="bar-button" onClick={() => (view.screen ? call.stopScreen() : void call.startScreen())}>
-            <Icon name="screen" />
-            <span>{view.screen ? "Stop sharing" : "Share screen"}</span>
-          </button>
-        )}
-        {call.may("moderate") && (
-          <button type="button" class="bar-button" onClick={() => setEnding(true)}>
-            <Icon name="end" />
-            <span>End for everybody</span>
-          </button>
-        )}
-        <button type="button" class="bar-button bar-button-leave" onClick={() => call.leave()}>
-          <Icon name="leave" />
-          <span>Leave</span>
-        </button>
-      </div>
-      {ending && (
-        <Confirm
-          question="End the call for everybody?"
-          detail="Everybody leaves, the room closes and its invites stop working."
-          verb="End the call"
-          onYes={() => call.end()}
-          onNo={() => setEnding(false)}
-        />
-      )}
-    </footer>
   );
 }
 
@@ -162,10 +169,6 @@ function inOrder(view: CallView): Participant[] {
 
 function isIn(view: CallView, participantId: string): boolean {
   return view.participants.some(({ participant_id }) => participant_id === participantId);
-}
-
-function columnsFor(count: number): number {
-  return Math.max(1, Math.ceil(Math.sqrt(count)));
 }
 
 function countOf(count: number): string {

@@ -5,13 +5,23 @@ import { Confirm } from "../confirm.tsx";
 import { Icon } from "../icons.tsx";
 import { Video } from "./media.tsx";
 
+interface Props {
+  call: Call;
+  view: CallView;
+  participant: Participant;
+  /** Whether it is the one that is shown large. */
+  large: boolean;
+  onInspect: (participantId: string) => void;
+}
+
 /** One participant: the picture or an initial, the name, and what is switched off. */
-export function Tile({ call, view, participant }: { call: Call; view: CallView; participant: Participant }) {
+export function Tile({ call, view, participant, large, onInspect }: Props) {
   const [removing, setRemoving] = useState(false);
   const { participant_id: id, name } = participant;
   const self = id === view.me;
   const voiceOff = self ? !view.voiceOn : participant.muted.includes("voice") || !participant.permissions.includes("speak");
   const picture = self ? view.camera : pictureOf(view, participant);
+  const speaking = view.speaking.includes(id) && !voiceOff;
   const state = [
     self ? "you" : "",
     voiceOff ? "muted" : "",
@@ -23,12 +33,14 @@ export function Tile({ call, view, participant }: { call: Call; view: CallView; 
     <li
       class="tile"
       data-participant={id}
-      data-speaking={view.speaking.includes(id)}
+      data-speaking={speaking}
+      data-active={view.active === id}
+      data-large={large}
       data-away={!participant.connected && !self}
       aria-label={[name, ...state].join(", ")}
     >
       {picture ? (
-        <Video key={picture.id} track={picture} mirrored={self} />
+        <Video key={picture.id} track={picture} mirrored={self} {...(self ? {} : { what: { participant_id: id, source: "camera" } })} />
       ) : (
         <span class="initial" aria-hidden="true">
           {initialOf(name)}
@@ -36,11 +48,21 @@ export function Tile({ call, view, participant }: { call: Call; view: CallView; 
       )}
       <p class="tile-name">
         {voiceOff && <Icon name="voice-off" />}
-        <span>{self ? `${name} (you)` : name}</span>
+        <span dir="auto">{self ? `${name} (you)` : name}</span>
+        {speaking && <span class="for-readers">speaking</span>}
       </p>
       {!participant.connected && !self && <p class="tile-away">Connection lost</p>}
+      <button
+        type="button"
+        class="tile-button tile-inspect"
+        aria-label={`Connection of ${name}`}
+        title={`Connection of ${name}`}
+        onClick={() => onInspect(id)}
+      >
+        <Icon name="quality" />
+      </button>
       {!self && call.may("moderate") && (
-        <button type="button" class="tile-remove" aria-label={`Remove ${name}`} title={`Remove ${name}`} onClick={() => setRemoving(true)}>
+        <button type="button" class="tile-button tile-remove" aria-label={`Remove ${name}`} title={`Remove ${name}`} onClick={() => setRemoving(true)}>
           <Icon name="remove" />
         </button>
       )}

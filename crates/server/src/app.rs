@@ -18,7 +18,7 @@ use crate::http::limits::Limits;
 use crate::http::origin::OwnOrigin;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
-use crate::services::{Accounts, Calls, Rooms};
+use crate::services::{Accounts, Calls, CallsParts, Rooms};
 
 /// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
 /// message.
@@ -75,7 +75,15 @@ impl App {
         tasks.spawn(audit_task.run());
         let (driver, hub, expired) = HubDriver::new(ROOM_LIMITS);
         tasks.spawn(driver.run());
-        let calls = Arc::new(Calls::new(store.clone(), audit.clone(), hub.clone(), media));
+        let limits = Arc::new(Limits::new());
+        let parts = CallsParts {
+            store: store.clone(),
+            audit: audit.clone(),
+            hub: hub.clone(),
+            limits: limits.clone(),
+            dialect: crate::faces::rooms::DIALECT,
+        };
+        let calls = Arc::new(Calls::new(parts, media));
         let running = calls.clone();
         tasks.spawn(async move { running.run(events).await });
         tasks.spawn(Calls::forget(Arc::downgrade(&calls), expired));
@@ -83,7 +91,7 @@ impl App {
             accounts: Arc::new(Accounts::new(store.clone(), audit.clone(), admin_token)),
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
             calls,
-            limits: Arc::new(Limits::new()),
+            limits,
             origin: OwnOrigin::new(public_url.clone()),
             public_url,
             waiting: Crowd::new(WAITING_PER_ADDRESS, WAITING),

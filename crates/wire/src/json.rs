@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::DecodeError;
 
-/// Levels of objects and arrays. The deepest message of our own has two; the rest is room for unknown members.
+/// Levels of objects and arrays. The deepest message of our own has three; the rest is room for unknown members.
 pub(crate) const MAX_DEPTH: usize = 8;
 
 /// A decoded object whose members are taken out one by one, each with its form.
@@ -69,6 +69,24 @@ impl Object {
                 .into_iter()
                 .map(|item| match item {
                     Value::String(text) => Ok(text),
+                    _ => Err(wrong.clone()),
+                })
+                .collect::<Result<_, _>>()
+                .map(Some),
+            Some(_) => Err(wrong),
+        }
+    }
+
+    /// Takes a list of objects; `None` for `null`.
+    pub(crate) fn objects(&mut self, member: &'static str) -> Result<Option<Vec<Self>>, DecodeError> {
+        let wrong = DecodeError::Wrong { member, expected: "a list of objects or null" };
+        match self.0.remove(member) {
+            None => Err(DecodeError::Missing(member)),
+            Some(Value::Null) => Ok(None),
+            Some(Value::Array(items)) => items
+                .into_iter()
+                .map(|item| match item {
+                    Value::Object(members) => Ok(Self(members)),
                     _ => Err(wrong.clone()),
                 })
                 .collect::<Result<_, _>>()

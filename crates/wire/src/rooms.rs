@@ -1,5 +1,6 @@
 //! The rooms face: `docs/faces/rooms.md` as types.
 
+mod channel;
 mod client;
 mod http;
 mod server;
@@ -8,7 +9,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-pub use client::{BadMessage, ClientMessage, Signature};
+pub use channel::{CHANNEL, Emoji, MAX_CHAT, MAX_SAID, Said, Saying};
+pub use client::{BadMessage, ClientMessage, Signature, Tile};
 pub use http::{
     AuditPage, AuditRecord, CreateInvite, CreateRoom, InviteCreated, InviteShown, Me, Redeem, Redeemed,
     RoomCreated, RoomList, RoomListed, RoomShown, SignIn, SignInLink,
@@ -25,6 +27,8 @@ pub const MAX_FIRST_MESSAGE: usize = 8 * 1024;
 pub const MAX_BODY: usize = 8 * 1024;
 /// Limit of the sending m-lines that a client may name in one offer.
 pub const MAX_TRACKS: usize = 16;
+/// Limit of the pictures that a client may name in one view.
+pub const MAX_TILES: usize = 64;
 /// Limit of a room's or a participant's name, in characters.
 pub const MAX_NAME: usize = 64;
 

@@ -61,6 +61,19 @@ fn every_client_message_is_read() {
             format!(r#"{{"type":"remove","participant_id":"{ANA_TEXT}"}}"#),
             ClientMessage::Remove { participant_id: ANA },
         ),
+        (
+            format!(
+                r#"{{"type":"view","tiles":[{{"participant_id":"{ANA_TEXT}","source":"screen","height":1080}},{{"participant_id":"{ANA_TEXT}","source":"camera","height":65535}}]}}"#
+            ),
+            ClientMessage::View {
+                tiles: Some(vec![
+                    Tile { participant_id: ANA, source: Source::Screen, height: 1_080 },
+                    Tile { participant_id: ANA, source: Source::Camera, height: u16::MAX },
+                ]),
+            },
+        ),
+        (r#"{"type":"view","tiles":[]}"#.into(), ClientMessage::View { tiles: Some(vec![]) }),
+        (r#"{"type":"view","tiles":null}"#.into(), ClientMessage::View { tiles: None }),
         (r#"{"type":"end"}"#.into(), ClientMessage::End),
         (r#"{"type":"leave"}"#.into(), ClientMessage::Leave),
         (r#"{"type":"ping","later":{"unknown":["members","are",{"ignored":null}]}}"#.into(), ClientMessage::Ping),
@@ -164,6 +177,37 @@ fn every_client_message_in_another_form_is_refused() {
 }
 
 #[test]
+fn a_view_in_another_form_is_refused() {
+    let wrong = |member, expected| DecodeError::Wrong { member, expected };
+    let list = wrong("tiles", "a list of objects or null");
+    let height = wrong("height", "1–65,535");
+    let tiles = |ends: &[&str]| {
+        let tile = |end: &&str| format!(r#"{{"participant_id":"{ANA_TEXT}","source":{end}}}"#);
+        format!(r#"{{"type":"view","tiles":[{}]}}"#, ends.iter().map(tile).collect::<Vec<_>>().join(","))
+    };
+    let rows = [
+        (DecodeError::Missing("tiles"), r#"{"type":"view"}"#.to_owned()),
+        (list.clone(), r#"{"type":"view","tiles":{}}"#.into()),
+        (list, r#"{"type":"view","tiles":["camera"]}"#.into()),
+        (DecodeError::Missing("participant_id"), r#"{"type":"view","tiles":[{}]}"#.into()),
+        (wrong("source", "camera or screen"), tiles(&[r#""voice","height":1"#])),
+        (DecodeError::Missing("height"), tiles(&[r#""camera""#])),
+        (height.clone(), tiles(&[r#""camera","height":0"#])),
+        (height, tiles(&[r#""camera","height":65536"#])),
+        (wrong("height", "a whole number"), tiles(&[r#""camera","height":1.5"#])),
+        (
+            wrong("tiles", "a list that has each picture once"),
+            tiles(&[r#""camera","height":1"#, r#""camera","height":2"#]),
+        ),
+        (wrong("tiles", "at most 64 tiles"), tiles(&[r#""camera","height":1"#; 65])),
+    ];
+    for (error, text) in rows {
+        let refused = Err(BadMessage { about: Some("view"), error });
+        assert_eq!(ClientMessage::decode(text.as_bytes(), MAX_MESSAGE), refused, "{text:.200}");
+    }
+}
+
+#[test]
 fn what_must_not_be_logged_does_not_print() {
     let text = format!(
         r#"{{"type":"authenticate","session_token":"css_hidden","signature":"{}"}}"#,
@@ -226,6 +270,16 @@ fn every_server_message_is_written() {
                 r#"{{"type":"offer","media":"m1","id":9,"sdp":"v=0","tracks":{{"2":{{"participant_id":"{ANA_TEXT}","source":"camera"}}}}}}"#
             ),
         ),
+        (
+            ServerMessage::Speaking { active: None, speaking: vec![] },
+            r#"{"type":"speaking","active":null,"speaking":[]}"#.into(),
+        ),
+        (
+            ServerMessage::Speaking { active: Some(Id(1)), speaking: vec![ANA] },
+            format!(
+                r#"{{"type":"speaking","active":"00000000000000000000000000000001","speaking":["{ANA_TEXT}"]}}"#
+            ),
+        ),
         (ServerMessage::Pong, r#"{"type":"pong"}"#.into()),
         (
             ServerMessage::Goodbye { reason: GoodbyeReason::Replaced },
@@ -247,6 +301,79 @@ fn every_server_message_is_written() {
     ];
     for (message, text) in rows {
         assert_eq!(message.encode(), text);
+    }
+}
+
+#[test]
+fn what_is_said_by_the_channel_is_read() {
+    let longest = "ä".repeat(MAX_CHAT);
+    let escaped = "\\ud83d\\ude00".repeat(MAX_CHAT);
+    let chat = |text: &str| Saying::Chat { text: text.to_owned() };
+    let mut rows = vec![
+        (r#"{"type":"chat","text":"hello\nyou","at":9,"participant_id":"x"}"#.to_owned(), chat("hello\nyou")),
+        (r#"{"type":"chat","text":" <b>\u202e "}"#.into(), chat(" <b>\u{202e} ")),
+        (format!(r#"{{"type":"chat","text":"{longest}"}}"#), chat(&longest)),
+        (format!(r#"{{"type":"chat","text":"{escaped}"}}"#), chat(&"😀".repeat(MAX_CHAT))),
+    ];
+    for (emoji, text) in Emoji::ALL.into_iter().zip(["👍", "❤️", "👏", "😂", "😮", "🤔", "🎉", "👋"])
+    {
+        assert_eq!(emoji.as_str(), text);
+        rows.push((format!(r#"{{"type":"react","emoji":"{text}"}}"#), Saying::React { emoji }));
+    }
+    for (text, saying) in rows {
+        assert_eq!(Saying::decode(text.as_bytes()), Ok(saying), "{text:.60}");
+    }
+}
+
+#[test]
+fn what_may_not_be_said_by_the_channel_is_refused() {
+    let wrong = |member, expected| DecodeError::Wrong { member, expected };
+    let text = wrong("text", "1–2,000 characters without control characters");
+    let emoji = wrong("emoji", "one of the list");
+    let long = format!(r#"{{"type":"chat","text":"{}"}}"#, "a".repeat(MAX_CHAT + 1));
+    let large = format!(r#"{{"type":"chat","text":"a"{}}}"#, " ".repeat(MAX_SAID));
+    let rows = [
+        ("", DecodeError::NotJson),
+        ("[]", DecodeError::NotAnObject),
+        ("{}", DecodeError::Missing("type")),
+        (r#"{"type":"error","code":"busy","message":""}"#, DecodeError::UnknownType),
+        (r#"{"type":"leave"}"#, DecodeError::UnknownType),
+        (r#"{"type":"chat"}"#, DecodeError::Missing("text")),
+        (r#"{"type":"chat","text":1}"#, wrong("text", "a text of the allowed length")),
+        (r#"{"type":"chat","text":""}"#, text.clone()),
+        (r#"{"type":"chat","text":" \n "}"#, text.clone()),
+        (r#"{"type":"chat","text":"a\tb"}"#, text.clone()),
+        (r#"{"type":"chat","text":"a\u0000b"}"#, text.clone()),
+        (&long, text),
+        (&large, DecodeError::TooLarge { limit: MAX_SAID }),
+        (r#"{"type":"react"}"#, DecodeError::Missing("emoji")),
+        (r#"{"type":"react","emoji":""}"#, emoji.clone()),
+        (r#"{"type":"react","emoji":"x"}"#, emoji.clone()),
+        (r#"{"type":"react","emoji":"👍👍"}"#, emoji),
+    ];
+    for (bytes, error) in rows {
+        assert_eq!(Saying::decode(bytes.as_bytes()), Err(error), "{bytes:.60}");
+    }
+}
+
+#[test]
+fn what_the_server_says_by_the_channel_is_written() {
+    let rows = [
+        (
+            Said::Chat { participant_id: ANA, at: 7, text: "a\n\"b\"".into() },
+            format!(r#"{{"type":"chat","participant_id":"{ANA_TEXT}","at":7,"text":"a\n\"b\""}}"#),
+        ),
+        (
+            Said::React { participant_id: ANA, at: 7, emoji: "👍".into() },
+            format!(r#"{{"type":"react","participant_id":"{ANA_TEXT}","at":7,"emoji":"👍"}}"#),
+        ),
+        (
+            Said::Error { code: ErrorCode::Busy, message: "too much at once".into() },
+            r#"{"type":"error","code":"busy","message":"too much at once"}"#.into(),
+        ),
+    ];
+    for (said, text) in rows {
+        assert_eq!(said.encode(), text);
     }
 }
 
@@ -416,6 +543,7 @@ proptest::proptest! {
     #[test]
     fn no_bytes_make_the_decoder_fall(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..512)) {
         let _ = ClientMessage::decode(&bytes, MAX_MESSAGE);
+        let _ = Saying::decode(&bytes);
         let _ = Redeem::decode(&bytes);
     }
 

@@ -48,10 +48,14 @@ pub enum Action {
     Message,
     /// A mute state is told to the whole room: 4 a second and session, at most 40 at once. In a full room one costs 100 rosters of 100.
     Mute,
+    /// Something is said by a data channel: 5 a second and session, at most 20 at once.
+    Say,
+    /// Something is said to a room: 50 a second and room, at most 200 at once. In a full room one costs 100 messages.
+    SayInRoom,
 }
 
 impl Action {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Redeem,
         Self::OpenSocket,
         Self::Authenticate,
@@ -61,6 +65,8 @@ impl Action {
         Self::Administer,
         Self::Message,
         Self::Mute,
+        Self::Say,
+        Self::SayInRoom,
     ];
 
     fn quota(self) -> Quota {
@@ -74,6 +80,8 @@ impl Action {
             Self::Cookie => (300, Duration::from_secs(30)),
             Self::Message => (120, Duration::from_secs(3)),
             Self::Mute => (40, Duration::from_secs(10)),
+            Self::Say => (20, Duration::from_secs(4)),
+            Self::SayInRoom => (200, Duration::from_secs(4)),
         };
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
         Quota::with_period(period / burst.get())

@@ -11,7 +11,10 @@ use backend::StoreError;
 pub use backend::{AuditRecord, InviteRecord, RoomRecord};
 
 pub use accounts::{Accounts, Admitted, SignedIn};
-pub use calls::{Calls, Described, MediaNews, Offer, Seat, Welcome, muted};
+pub use calls::{
+    Calls, Described, Dialect, MediaNews, Offer, Parts as CallsParts, Said, Saying, Seat, Speakers, Welcome,
+    muted,
+};
 pub use rooms::{Invited, Joined, Joining, RoomView, Rooms};
 
 /// The one error of services; each face maps it to its own codes in one `match`.
@@ -47,6 +50,8 @@ pub enum Told {
     Event(hub::Event),
     /// From the media engine, by way of the calls.
     Media(MediaNews),
+    /// Who speaks in its room.
+    Speakers(Speakers),
     /// Something that the connection said was refused.
     Refused(Complaint),
     /// It asked whether we are there.

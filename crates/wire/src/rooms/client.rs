@@ -1,12 +1,12 @@
 //! What a browser says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Id, MAX_MESSAGE, MAX_TRACKS, MediaLabel, Source};
+use super::{Id, MAX_MESSAGE, MAX_TILES, MAX_TRACKS, MediaLabel, Source};
 use crate::json::Object;
 use crate::{DecodeError, Masked};
 
@@ -61,6 +61,11 @@ pub enum ClientMessage {
         /// Whether it is to be silent.
         muted: bool,
     },
+    /// What the page shows, all of it.
+    View {
+        /// The most important first, each picture once; `None`: it does not say.
+        tiles: Option<Vec<Tile>>,
+    },
     /// Removes somebody.
     Remove {
         /// Whom.
@@ -72,6 +77,17 @@ pub enum ClientMessage {
     Leave,
     /// Wants a pong.
     Ping,
+}
+
+/// A picture on a client's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tile {
+    /// Whose.
+    pub participant_id: Id,
+    /// A camera or a screen.
+    pub source: Source,
+    /// In device pixels, at least 1.
+    pub height: u16,
 }
 
 /// An ECDSA P-256 signature in the WebCrypto form: r ‖ s.
@@ -108,6 +124,7 @@ impl ClientMessage {
             "answer" => ("answer", answer(&mut object)),
             "candidate" => ("candidate", candidate(&mut object)),
             "mute" => ("mute", mute(&mut object)),
+            "view" => ("view", view(&mut object)),
             "remove" => ("remove", remove(&mut object)),
             "end" => ("end", Ok(Self::End)),
             "leave" => ("leave", Ok(Self::Leave)),
@@ -126,6 +143,7 @@ impl ClientMessage {
             Self::Answer { .. } => "answer",
             Self::Candidate { .. } => "candidate",
             Self::Mute { .. } => "mute",
+            Self::View { .. } => "view",
             Self::Remove { .. } => "remove",
             Self::End => "end",
             Self::Leave => "leave",
@@ -177,10 +195,39 @@ fn mute(object: &mut Object) -> Result<ClientMessage, DecodeError> {
     Ok(ClientMessage::Mute { source, muted: object.flag("muted")? })
 }
 
+fn view(object: &mut Object) -> Result<ClientMessage, DecodeError> {
+    let Some(mut listed) = object.objects("tiles")? else {
+        return Ok(ClientMessage::View { tiles: None });
+    };
+    if listed.len() > MAX_TILES {
+        return Err(DecodeError::Wrong { member: "tiles", expected: "at most 64 tiles" });
+    }
+    let tiles = listed.iter_mut().map(tile).collect::<Result<Vec<_>, _>>()?;
+    let pictures: BTreeSet<_> = tiles.iter().map(|tile| (tile.participant_id, tile.source)).collect();
+    if pictures.len() < tiles.len() {
+        return Err(DecodeError::Wrong { member: "tiles", expected: "a list that has each picture once" });
+    }
+    Ok(ClientMessage::View { tiles: Some(tiles) })
+}
+
+fn tile(object: &mut Object) -> Result<Tile, DecodeError> {
+    let participant_id = participant(object)?;
+    let source = Source::parse(&object.text("source", MAX_MID)?)
+        .filter(|source| matches!(source, Source::Camera | Source::Screen))
+        .ok_or(DecodeError::Wrong { member: "source", expected: "camera or screen" })?;
+    let number = object.number("height")?.ok_or(DecodeError::Missing("height"))?;
+    let height = u16::try_from(number).ok().filter(|height| *height > 0);
+    let height = height.ok_or(DecodeError::Wrong { member: "height", expected: "1–65,535" })?;
+    Ok(Tile { participant_id, source, height })
+}
+
 fn remove(object: &mut Object) -> Result<ClientMessage, DecodeError> {
-    let participant_id = Id::parse(&object.text("participant_id", 32)?)
-        .ok_or(DecodeError::Wrong { member: "participant_id", expected: "32 lower-case hex digits" })?;
-    Ok(ClientMessage::Remove { participant_id })
+    Ok(ClientMessage::Remove { participant_id: participant(object)? })
+}
+
+fn participant(object: &mut Object) -> Result<Id, DecodeError> {
+    Id::parse(&object.text("participant_id", 32)?)
+        .ok_or(DecodeError::Wrong { member: "participant_id", expected: "32 lower-case hex digits" })
 }
 
 fn media(object: &mut Object) -> Result<MediaLabel, DecodeError> {

@@ -57,6 +57,13 @@ pub enum ServerMessage {
         /// Mid → publisher of everything that the server sends after this offer.
         tracks: BTreeMap<String, SendingShown>,
     },
+    /// Who speaks, whole, on every change.
+    Speaking {
+        /// Whom the room listens to.
+        active: Option<Id>,
+        /// Everybody who speaks at this moment.
+        speaking: Vec<Id>,
+    },
     /// Answers a ping.
     Pong,
     /// The last message before the server closes the socket.

@@ -2,7 +2,7 @@
 
 use hub::{Event, PuntReason};
 use identity::{Secret, SessionId};
-use sfu::{JoinRefusal, LeaveReason, SignalRefusal, Source};
+use sfu::{JoinRefusal, LeaveReason, ParticipantId, SignalRefusal, Source, Tile};
 use wire::DecodeError;
 use wire::rooms::{
     BadMessage, ClientMessage, ErrorCode, GoodbyeReason, Id, MAX_FIRST_MESSAGE, MAX_MESSAGE, MediaLabel,
@@ -10,7 +10,7 @@ use wire::rooms::{
 };
 
 use crate::faces::shown::{member, read_source, rights, source};
-use crate::services::{Complaint, Described, MediaNews, Offer, Refusal, Told, Welcome};
+use crate::services::{Complaint, Described, MediaNews, Offer, Refusal, Speakers, Told, Welcome};
 
 /// What a stranger shows to be believed.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub(super) enum Intent {
     Answer { label: String, id: u32, sdp: String },
     Candidate { label: String, candidate: String },
     Mute { source: Source, muted: bool },
+    View(Option<Vec<Tile>>),
     Remove(SessionId),
     End,
     Leave,
@@ -64,6 +65,9 @@ pub(super) fn intent(frame: &[u8]) -> Result<(Intent, &'static str), Complaint> 
             Intent::Candidate { label: media.as_str().to_owned(), candidate: candidate.0 }
         }
         ClientMessage::Mute { source, muted } => Intent::Mute { source: read_source(source), muted },
+        ClientMessage::View { tiles } => {
+            Intent::View(tiles.map(|tiles| tiles.into_iter().map(tile).collect()))
+        }
         ClientMessage::Remove { participant_id } => Intent::Remove(SessionId(participant_id.0)),
         ClientMessage::End => Intent::End,
         ClientMessage::Leave => Intent::Leave,
@@ -92,6 +96,7 @@ impl Speech {
             Told::Refused(complaint) => {
                 vec![error(code(&complaint.refusal), complaint.said, complaint.about)]
             }
+            Told::Speakers(told) => vec![speaking(&told)],
             Told::Pong => vec![ServerMessage::Pong],
             Told::Event(Event::Presence { present, .. }) => {
                 let roster = ServerMessage::Roster { participants: present.iter().map(member).collect() };
@@ -147,6 +152,18 @@ fn malformed(bad: &BadMessage) -> Complaint {
         | DecodeError::Wrong { .. } => Refusal::Malformed("not a message of this face"),
     };
     Complaint { refusal, about: bad.about, said }
+}
+
+fn tile(tile: wire::rooms::Tile) -> Tile {
+    let publisher = ParticipantId(tile.participant_id.0);
+    Tile { publisher, source: read_source(tile.source), height: tile.height }
+}
+
+fn speaking(told: &Speakers) -> ServerMessage {
+    ServerMessage::Speaking {
+        active: told.active.map(|session| Id(session.0)),
+        speaking: told.speaking.iter().map(|session| Id(session.0)).collect(),
+    }
 }
 
 fn welcome(told: Welcome) -> ServerMessage {
@@ -215,7 +232,7 @@ fn signal_code(refusal: SignalRefusal) -> ErrorCode {
     }
 }
 
-fn code(refusal: &Refusal) -> ErrorCode {
+pub(super) fn code(refusal: &Refusal) -> ErrorCode {
     match refusal {
         Refusal::Denied => ErrorCode::Denied,
         Refusal::Forbidden => ErrorCode::Forbidden,

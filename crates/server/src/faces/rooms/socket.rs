@@ -203,6 +203,7 @@ impl Participant<'_> {
                 self.app.limits.check(Action::Mute, Key::Identity(seat.session.0))?;
                 calls.mute(seat, source, muted).await
             }
+            Intent::View(tiles) => calls.view(seat, tiles),
             Intent::Remove(session) => calls.remove(seat, session, self.from).await,
             Intent::End => calls.end(seat, self.from).await,
             Intent::Leave => calls.leave(seat, self.from).await,

@@ -10,8 +10,9 @@ use identity::{
 use sfu::{JoinRefusal, LeaveReason, ParticipantId, Sending, SignalRefusal, Source};
 use wire::rooms::ServerMessage;
 
+use super::channel;
 use super::connection::{Speech, first_message, goodbye, intent, turned_away};
-use crate::services::{Admitted, Described, MediaNews, Refusal, Told, Welcome};
+use crate::services::{Admitted, Described, MediaNews, Refusal, Said, Saying, Speakers, Told, Welcome};
 
 const ANA: &str = "000000000000000000000000000000aa";
 
@@ -31,6 +32,11 @@ fn frames_become_intents() {
         (
             r#"{"type":"remove","participant_id":"000000000000000000000000000000aa"}"#,
             "Remove(SessionId(000000000000000000000000000000aa))",
+        ),
+        (r#"{"type":"view","tiles":null}"#, "View(None)"),
+        (
+            r#"{"type":"view","tiles":[{"participant_id":"000000000000000000000000000000aa","source":"screen","height":9}]}"#,
+            "View(Some([Tile { publisher: ParticipantId(170), source: Screen, height: 9 }]))",
         ),
         (r#"{"type":"end"}"#, "End"),
         (r#"{"type":"leave"}"#, "Leave"),
@@ -87,6 +93,11 @@ fn what_is_told_becomes_messages() {
     let sending = vec![Sending { mid: "2".into(), publisher: ParticipantId(0xaa), source: Source::Screen }];
     let rows = [
         (Told::Pong, r#"{"type":"pong"}"#.to_owned()),
+        (Told::Speakers(Speakers::default()), r#"{"type":"speaking","active":null,"speaking":[]}"#.into()),
+        (
+            Told::Speakers(Speakers { active: Some(SessionId(0xaa)), speaking: Arc::from([SessionId(0xaa)]) }),
+            format!(r#"{{"type":"speaking","active":"{ANA}","speaking":["{ANA}"]}}"#),
+        ),
         (
             Told::Media(MediaNews::Answer { label: label(), id: 1, sdp: "v".into() }),
             r#"{"type":"answer","media":"m","id":1,"sdp":"v"}"#.into(),
@@ -143,6 +154,40 @@ fn nothing_is_shown_before_the_welcome() {
     assert_eq!(said.iter().map(ServerMessage::encode).collect::<Vec<_>>(), expected);
     let said = speech.tell(presence(0b11));
     assert_eq!(said.iter().map(ServerMessage::encode).collect::<Vec<_>>(), [roster]);
+}
+
+#[test]
+fn what_is_said_by_the_channel_is_translated() {
+    let rows = [
+        (r#"{"type":"chat","text":"hi"}"#, Ok(Saying::Chat("hi".into()))),
+        (r#"{"type":"react","emoji":"🎉"}"#, Ok(Saying::React("🎉"))),
+        (r#"{"type":"react","emoji":"x"}"#, Err("emoji is not one of the list")),
+        (r#"{"type":"shout","text":"hi"}"#, Err("unknown type")),
+    ];
+    for (text, expected) in rows {
+        let read = channel::read(text.as_bytes(), false);
+        assert_eq!(
+            read.as_ref().map_err(|complaint| complaint.said.as_str()),
+            expected.as_ref().map_err(|said| *said)
+        );
+    }
+    assert_eq!(channel::read(b"{}", true).unwrap_err().said, "not a text message");
+    let large = channel::read(&[b' '; wire::rooms::MAX_SAID + 1], false).unwrap_err();
+    assert_eq!(
+        channel::refuse(&large),
+        r#"{"type":"error","code":"too-large","message":"larger than 32768 bytes"}"#
+    );
+    let said = |saying| Said { by: SessionId(0xaa), at: UnixMillis(7), saying };
+    let rows = [
+        (
+            Saying::Chat("<b>".into()),
+            format!(r#"{{"type":"chat","participant_id":"{ANA}","at":7,"text":"<b>"}}"#),
+        ),
+        (Saying::React("🎉"), format!(r#"{{"type":"react","participant_id":"{ANA}","at":7,"emoji":"🎉"}}"#)),
+    ];
+    for (saying, text) in rows {
+        assert_eq!(channel::tell(said(saying)), text);
+    }
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! Join, signal, leave; remove, revoke, end: whoever is in a call, from the first socket to the last packet.
 
+mod channel;
 mod ending;
 mod news;
+mod room;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use backend::Store;
 use hub::{ConnectionId, Input, PuntReason};
 use identity::SessionId;
-use sfu::{Command, Event, RoomId, Source};
+use sfu::{Command, Event, EventKind, RoomId, Source, Tile};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -21,15 +23,20 @@ use super::rooms::channel;
 use super::{Admitted, Refusal, Told};
 use crate::ambient::now;
 use crate::audit::Audit;
+use crate::http::limits::Limits;
 use crate::hub_driver::{HubHandle, HubRefused};
 use crate::media::{Busy, MediaPool};
 use crate::outbox::Outbox;
 
+pub use channel::{Dialect, Said, Saying};
 pub use news::{Described, MediaNews};
+pub use room::Speakers;
 pub use table::{Offer, muted};
 
 /// How late a grant's end may be noticed.
 const EXPIRY_TICK: Duration = Duration::from_secs(1);
+/// Least time between two messages that tell a room who speaks.
+const SPEAKERS_GAP: Duration = Duration::from_millis(200);
 /// What a client is told to wait when the engine's queue is full.
 const BUSY: Duration = Duration::from_secs(1);
 
@@ -39,6 +46,9 @@ pub struct Calls {
     audit: Audit,
     hub: HubHandle,
     media: Engine,
+    /// How much may be said by data channels.
+    limits: Arc<Limits>,
+    dialect: Dialect,
     table: Mutex<Table>,
     /// Held while a session takes its place in the hub and in the table: two sockets of one session must come in the same order to both.
     entering: tokio::sync::Mutex<()>,
@@ -46,6 +56,20 @@ pub struct Calls {
 
 /// The way to the media engine.
 type Engine = Box<dyn Fn(RoomId, Command) -> Result<(), Busy> + Send + Sync>;
+
+/// What the service works with.
+pub struct Parts {
+    /// The truth.
+    pub store: Store,
+    /// Who did what.
+    pub audit: Audit,
+    /// Who is where.
+    pub hub: HubHandle,
+    /// How much one session may say.
+    pub limits: Arc<Limits>,
+    /// How people say it.
+    pub dialect: Dialect,
+}
 
 /// A session on the connection by which it speaks. What a connection says that has lost its session to another is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +92,14 @@ pub struct Welcome {
 impl Calls {
     /// Makes the service.
     #[must_use]
-    pub fn new(store: Store, audit: Audit, hub: HubHandle, media: MediaPool) -> Self {
-        Self::with_engine(store, audit, hub, Box::new(move |room, command| media.send(room, command)))
+    pub fn new(parts: Parts, media: MediaPool) -> Self {
+        Self::with_engine(parts, Box::new(move |room, command| media.send(room, command)))
     }
 
-    fn with_engine(store: Store, audit: Audit, hub: HubHandle, media: Engine) -> Self {
-        Self { store, audit, hub, media, table: Mutex::default(), entering: tokio::sync::Mutex::default() }
+    fn with_engine(parts: Parts, media: Engine) -> Self {
+        let Parts { store, audit, hub, limits, dialect } = parts;
+        let (table, entering) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { store, audit, hub, media, limits, dialect, table, entering }
     }
 
     /// Puts a session that was believed on a connection; what it is to be told goes to `outbox`. An older connection of the session is
@@ -156,6 +182,19 @@ impl Calls {
         self.describe(seat, label, Command::Candidate { participant, candidate })
     }
 
+    /// Tells the engine what a participant shows, all of it, the most important first; of no matter without a media connection.
+    ///
+    /// # Errors
+    /// As [`Calls::offer`].
+    pub fn view(&self, seat: Seat, tiles: Option<Vec<Tile>>) -> Result<(), Refusal> {
+        let mut table = self.table();
+        let member = table.current(seat)?;
+        if member.media.is_some() {
+            (self.media)(member.room(), Command::View { participant: participant_id(seat.session), tiles })?;
+        }
+        Ok(())
+    }
+
     fn describe(&self, seat: Seat, label: &str, command: Command) -> Result<(), Refusal> {
         let mut table = self.table();
         let member = table.current(seat)?;
@@ -186,20 +225,35 @@ impl Calls {
     pub async fn run(&self, mut events: mpsc::Receiver<Event>) {
         let mut tick = tokio::time::interval(EXPIRY_TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = tokio::time::interval(SPEAKERS_GAP);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let speakers_changed = self.table().has_speakers_to_tell();
             tokio::select! {
                 event = events.recv() => {
-                    let Some(event) = event else { return };
-                    let news = self.table().take(event);
-                    if let Some((session, media)) = news {
-                        let _ = self.hub.input(Input::SetMedia { session, media }).await;
-                    }
+                    let Some(event) = event else {
+                        self.table().tell_speakers();
+                        return;
+                    };
+                    self.take(event).await;
                 }
+                _ = beat.tick(), if speakers_changed => self.table().tell_speakers(),
                 _ = tick.tick() => {
                     let at = now();
                     self.cut_those(|admitted| admitted.session.grant.is_expired(at), PuntReason::Expired).await;
                 }
             }
+        }
+    }
+
+    async fn take(&self, event: Event) {
+        if matches!(event.kind, EventKind::DataOpen { .. } | EventKind::Data { .. }) {
+            self.take_data(event);
+            return;
+        }
+        let news = self.table().take(event);
+        if let Some((session, media)) = news {
+            let _ = self.hub.input(Input::SetMedia { session, media }).await;
         }
     }
 

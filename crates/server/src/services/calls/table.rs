@@ -11,6 +11,7 @@ use sfu::{
 };
 
 use super::news::{Described, MediaNews};
+use super::room::Room;
 use super::{Seat, Welcome};
 use crate::media::Busy;
 use crate::outbox::Outbox;
@@ -20,6 +21,10 @@ use crate::services::{Admitted, Refusal, Told};
 #[derive(Debug, Default)]
 pub(super) struct Table {
     members: BTreeMap<SessionId, Member>,
+    /// Those with members.
+    rooms: BTreeMap<RoomKey, Room>,
+    /// Rooms whose members have not been told who speaks.
+    untold: BTreeSet<RoomKey>,
     /// Of the latest media connection; unique among those that can still have events on their way.
     incarnation: u32,
 }
@@ -43,6 +48,10 @@ pub(super) struct Media {
     connected: bool,
     /// The client's offer that waits for the engine.
     waiting: Option<u32>,
+    /// Whether its data channel is open.
+    channel: bool,
+    /// Whether it was told that it says too much at once, and has said nothing since that was heard.
+    hushed: bool,
     /// The last answer; a client that lost its socket may not have heard it.
     answered: Option<(u32, String)>,
 }
@@ -71,11 +80,16 @@ impl Table {
     ) -> MediaStanding {
         let session = admitted.session.id;
         let before = self.members.remove(&session);
+        let room = self.rooms.entry(admitted.room).or_default();
+        room.members.insert(session);
         let (media, muted) = before.map_or((None, Sources::default()), |member| (member.media, member.muted));
         let label = media.as_ref().map(|media| media.label.clone());
         outbox.say(Told::Welcome(Box::new(Welcome { admitted: admitted.clone(), media: label })));
         if let Some(media) = &media {
             media.tell_answer(&outbox);
+        }
+        if !room.is_silent() {
+            outbox.say(Told::Speakers(room.speakers()));
         }
         let connected = media.as_ref().is_some_and(|media| media.connected);
         let member = Member { admitted, connection: Some(connection), outbox, media, muted };
@@ -98,13 +112,23 @@ impl Table {
 
     /// Takes a member out.
     pub(super) fn remove(&mut self, session: SessionId) -> Option<Member> {
-        self.members.remove(&session)
+        let member = self.members.remove(&session)?;
+        let key = member.admitted.room;
+        self.in_room(key, |room| {
+            room.members.remove(&session);
+            room.falls_silent(session)
+        });
+        if self.rooms.get(&key).is_some_and(|room| room.members.is_empty()) {
+            self.rooms.remove(&key);
+            self.untold.remove(&key);
+        }
+        Some(member)
     }
 
     /// Takes a member out unless it has come back on a connection in the meantime.
     pub(super) fn remove_lingering(&mut self, session: SessionId) -> Option<Member> {
         let lingers = self.members.get(&session)?.connection.is_none();
-        if lingers { self.members.remove(&session) } else { None }
+        if lingers { self.remove(session) } else { None }
     }
 
     /// Returns the sessions of which `is` holds.
@@ -115,8 +139,7 @@ impl Table {
 
     /// Returns the number of members, and of rooms with members.
     pub(super) fn count(&self) -> (usize, usize) {
-        let rooms: BTreeSet<u128> = self.members.values().map(|member| member.admitted.room.0).collect();
-        (self.members.len(), rooms.len())
+        (self.members.len(), self.rooms.len())
     }
 
     /// Brings an offer to the engine, after a join when its label is not the current one. An offer that the engine has already, as a
@@ -192,18 +215,84 @@ impl Table {
                 media.connected = true;
                 Some((session, MediaStanding::Up))
             }
-            EventKind::Speaking(_)
-            | EventKind::ActiveSpeaker
-            | EventKind::DataOpen { .. }
-            | EventKind::Data { .. } => None,
+            EventKind::Speaking(speaks) => {
+                let room = member.admitted.room;
+                self.in_room(room, |room| room.speaks(session, speaks));
+                None
+            }
+            EventKind::ActiveSpeaker => {
+                let room = member.admitted.room;
+                self.in_room(room, |room| room.listens_to(session));
+                None
+            }
+            EventKind::DataOpen { .. } | EventKind::Data { .. } => None,
             EventKind::Left(reason) => {
                 member.media = None;
                 if reason != LeaveReason::Asked {
                     member.outbox.say(Told::Media(MediaNews::Lost { label, reason }));
                 }
+                let room = member.admitted.room;
+                self.in_room(room, |room| room.falls_silent(session));
                 Some((session, MediaStanding::Gone))
             }
         }
+    }
+}
+
+/// Who speaks, and whose data channels are open.
+impl Table {
+    /// Tells everybody in the rooms where it has changed who speaks.
+    pub(super) fn tell_speakers(&mut self) {
+        for room in std::mem::take(&mut self.untold).iter().filter_map(|room| self.rooms.get(room)) {
+            let speakers = room.speakers();
+            for member in room.members.iter().filter_map(|session| self.members.get(session)) {
+                member.outbox.say(Told::Speakers(speakers.clone()));
+            }
+        }
+    }
+
+    /// Returns whether [`Table::tell_speakers`] has something to tell.
+    pub(super) fn has_speakers_to_tell(&self) -> bool {
+        !self.untold.is_empty()
+    }
+
+    fn in_room(&mut self, key: RoomKey, change: impl FnOnce(&mut Room) -> bool) {
+        if self.rooms.get_mut(&key).is_some_and(change) {
+            self.untold.insert(key);
+        }
+    }
+
+    /// Notes that a data channel is open.
+    pub(super) fn open_channel(&mut self, session: SessionId, incarnation: u32) {
+        if let Some(media) = self.media(session, incarnation) {
+            media.channel = true;
+        }
+    }
+
+    /// Returns in which room somebody is who speaks by that media connection.
+    pub(super) fn room_of(&mut self, session: SessionId, incarnation: u32) -> Option<RoomKey> {
+        self.media(session, incarnation)?;
+        Some(self.members.get(&session)?.admitted.room)
+    }
+
+    /// Notes whether somebody says too much at once; returns whether that is so and was so already.
+    pub(super) fn hush(&mut self, session: SessionId, busy: bool) -> bool {
+        let media = self.members.get_mut(&session).and_then(|member| member.media.as_mut());
+        media.is_some_and(|media| std::mem::replace(&mut media.hushed, busy) && busy)
+    }
+
+    /// Returns everybody in a room whose data channel is open.
+    pub(super) fn listeners(&self, room: RoomKey) -> impl Iterator<Item = SessionId> {
+        let listens = |session: &SessionId| {
+            let media = self.members.get(session).and_then(|member| member.media.as_ref());
+            media.is_some_and(|media| media.channel)
+        };
+        self.rooms.get(&room).into_iter().flat_map(|room| &room.members).copied().filter(listens)
+    }
+
+    fn media(&mut self, session: SessionId, incarnation: u32) -> Option<&mut Media> {
+        let media = self.members.get_mut(&session)?.media.as_mut()?;
+        Some(media).filter(|media| media.incarnation == incarnation)
     }
 }
 
@@ -234,7 +323,8 @@ pub fn muted(state: State) -> impl Iterator<Item = Source> {
 
 impl Media {
     fn new(label: String, incarnation: u32) -> Self {
-        Self { label, incarnation, connected: false, waiting: None, answered: None }
+        let (waiting, answered) = (None, None);
+        Self { label, incarnation, connected: false, waiting, channel: false, hushed: false, answered }
     }
 
     fn tell_answer(&self, outbox: &Outbox<Told>) {

@@ -17,6 +17,7 @@ use crate::audit::{Act, entry};
 use crate::http::peer::Peer;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::outbox::{Next, Outlet, outbox};
+use crate::services::Complaint;
 
 const ROOM: RoomKey = RoomKey(1);
 const INVITE: InviteId = InviteId(2);
@@ -219,6 +220,146 @@ async fn an_engine_that_takes_no_command_is_told_later() {
     assert_eq!(stage.commands(), ["leave 1"]);
 }
 
+#[tokio::test]
+async fn what_one_shows_reaches_the_engine() {
+    let stage = Stage::new().await;
+    let (ana, _outlet) = stage.enter(1, 1).await;
+    stage.calls.view(ana, None).unwrap();
+    assert_eq!(stage.commands(), ["repeat"], "there is no media connection");
+    stage.offer(ana, "m1", 1);
+    stage.commands();
+    let tile = Tile { publisher: sfu::ParticipantId(2), source: Source::Camera, height: 720 };
+    stage.calls.view(ana, Some(vec![tile])).unwrap();
+    stage.calls.view(ana, Some(vec![])).unwrap();
+    stage.calls.view(ana, None).unwrap();
+    assert_eq!(stage.commands(), ["view Some(1)", "view Some(0)", "view None"]);
+    let other = Seat { connection: ConnectionId(9), ..ana };
+    assert_eq!(stage.calls.view(other, None), Err(Refusal::Denied));
+}
+
+#[tokio::test]
+async fn everybody_is_told_who_speaks_as_long_as_they_are_there() {
+    let stage = Stage::new().await;
+    let (ana, mut hers) = stage.enter(1, 1).await;
+    let (ben, mut his) = stage.enter(2, 2).await;
+    stage.offer(ana, "m1", 1);
+    stage.offer(ben, "m1", 1);
+    stage.hear(&mut hers).await;
+    stage.hear(&mut his).await;
+    stage.event(1, 1, EventKind::Speaking(true)).await;
+    stage.event(1, 1, EventKind::Speaking(true)).await;
+    stage.event(1, 1, EventKind::ActiveSpeaker).await;
+    stage.event(2, 7, EventKind::Speaking(true)).await;
+    stage.event(2, 2, EventKind::Speaking(true)).await;
+    let expected = ["speaking 1 active 0", "speaking 1 active 1", "speaking 1 2 active 1"];
+    assert_eq!(stage.hear(&mut hers).await, expected);
+    assert_eq!(stage.hear(&mut his).await, expected);
+    let (_, mut late) = stage.enter(3, 3).await;
+    let heard = stage.hear(&mut late).await;
+    assert!(heard.contains(&"speaking 1 2 active 1".to_owned()), "{heard:?}");
+    stage.hear(&mut his).await;
+    stage.event(1, 1, EventKind::Left(LeaveReason::TransportLost)).await;
+    assert_eq!(stage.hear(&mut his).await, ["speaking 2 active 0"]);
+    stage.calls.leave(ben, peer()).await.unwrap();
+    stage.event(9, 9, EventKind::Connected).await;
+    let heard = stage.hear(&mut hers).await;
+    assert!(heard.contains(&"speaking  active 0".to_owned()), "{heard:?}");
+}
+
+#[tokio::test]
+async fn who_speaks_is_not_told_more_often_than_people_can_see() {
+    let stage = Stage::new().await;
+    let (ana, mut outlet) = stage.enter(1, 1).await;
+    stage.offer(ana, "m1", 1);
+    stage.hear(&mut outlet).await;
+    let (events, queue) = mpsc::channel(64);
+    for turn in 0..50 {
+        let kind = EventKind::Speaking(turn % 2 == 0);
+        events.send(Event { participant: sfu::ParticipantId(1), incarnation: 1, kind }).await.unwrap();
+    }
+    drop(events);
+    stage.calls.run(queue).await;
+    // One at the first change, perhaps one of a beat in between, and one at the end.
+    let told = stage.hear(&mut outlet).await.len();
+    assert!(told <= 3, "{told}");
+}
+
+#[tokio::test]
+async fn what_is_said_reaches_all_whose_channel_is_open() {
+    let stage = Stage::new().await;
+    let mut outlets = Vec::new();
+    for number in 1..=3 {
+        let (seat, outlet) = stage.enter(number, number.into()).await;
+        stage.offer(seat, "m1", 1);
+        outlets.push(outlet);
+    }
+    for (participant, label) in [(1, "room"), (2, "room"), (3, "other")] {
+        stage.event(participant, u32::try_from(participant).unwrap(), open(label)).await;
+    }
+    stage.commands();
+    stage.event(1, 1, data("room", "hello, all")).await;
+    let told = ["room 1 1 says Chat(\"hello, all\")", "room 2 1 says Chat(\"hello, all\")"];
+    assert_eq!(stage.commands(), told);
+    stage.event(1, 1, data("other", "hello")).await;
+    stage.event(1, 9, data("room", "of another connection")).await;
+    stage.event(7, 1, data("room", "of nobody")).await;
+    assert!(stage.commands().is_empty());
+    stage.event(1, 1, data("room", "?")).await;
+    let binary = EventKind::Data { label: "room".into(), binary: true, bytes: b"hello".to_vec() };
+    stage.event(1, 1, binary).await;
+    assert_eq!(stage.commands(), ["room 1 Malformed(\"question\")"; 2]);
+}
+
+#[tokio::test]
+async fn who_has_gone_says_nothing_more() {
+    let stage = Stage::new().await;
+    let (ana, _hers) = stage.enter(1, 1).await;
+    let (ben, _his) = stage.enter(2, 2).await;
+    for (seat, participant) in [(ana, 1), (ben, 2)] {
+        stage.offer(seat, "m1", 1);
+        stage.event(participant, u32::try_from(participant).unwrap(), open("room")).await;
+    }
+    stage.calls.remove(ana, ben.session, peer()).await.unwrap();
+    stage.commands();
+    stage.event(2, 2, data("room", "I am still here")).await;
+    assert!(stage.commands().is_empty());
+    stage.event(1, 1, data("room", "he is gone")).await;
+    assert_eq!(stage.commands().len(), 1);
+    stage.event(1, 1, EventKind::Left(LeaveReason::Closed)).await;
+    stage.event(1, 1, data("room", "too late")).await;
+    assert!(stage.commands().is_empty());
+}
+
+#[tokio::test]
+async fn a_flood_of_sayings_is_answered_once_and_delays_nobody_else() {
+    let stage = Stage::new().await;
+    for number in 1..=2 {
+        let (seat, _outlet) = stage.enter(number, number.into()).await;
+        stage.offer(seat, "m1", 1);
+        stage.event(number.into(), number.into(), open("room")).await;
+    }
+    stage.commands();
+    for _ in 0..100 {
+        stage.event(1, 1, data("room", "spam")).await;
+    }
+    let commands = stage.commands();
+    let answers = commands.iter().filter(|command| *command == "room 1 busy").count();
+    let heard = commands.len() - answers;
+    // Five a second come back while the test runs; each may let one pass and one answer follow.
+    assert!((40..140).contains(&heard) && heard < 200, "{heard}");
+    assert!((1..=1 + (heard - 40) / 2).contains(&answers), "{answers} of {heard}");
+    stage.event(2, 2, data("room", "may I?")).await;
+    assert_eq!(stage.commands().len(), 2);
+}
+
+fn open(label: &str) -> EventKind {
+    EventKind::DataOpen { label: label.into() }
+}
+
+fn data(label: &str, text: &str) -> EventKind {
+    EventKind::Data { label: label.into(), binary: false, bytes: text.into() }
+}
+
 struct Stage {
     calls: Arc<Calls>,
     engine: Arc<Mutex<Listener>>,
@@ -256,7 +397,14 @@ impl Stage {
         };
         let (audit, task) = Audit::new(store.clone());
         tokio::spawn(task.run());
-        let calls = Arc::new(Calls::with_engine(store, audit, hub, Box::new(send)));
+        let dialect = Dialect {
+            label: "room",
+            read,
+            tell: |said| format!("{} says {:?}", said.by.0, said.saying),
+            refuse,
+        };
+        let parts = Parts { store, audit, hub, limits: Arc::new(Limits::new()), dialect };
+        let calls = Arc::new(Calls::with_engine(parts, Box::new(send)));
         tokio::spawn(Calls::forget(Arc::downgrade(&calls), expired));
         Self { calls, engine, _folder: folder }
     }
@@ -346,6 +494,10 @@ fn said(told: Told) -> String {
             format!("refused {described:?} {refusal:?}")
         }
         Told::Media(MediaNews::Lost { reason, .. }) => format!("lost {reason:?}"),
+        Told::Speakers(Speakers { active, speaking }) => {
+            let ids: Vec<_> = speaking.iter().map(|session| session.0.to_string()).collect();
+            format!("speaking {} active {}", ids.join(" "), active.map_or(0, |active| active.0))
+        }
         other => format!("{other:?}"),
     }
 }
@@ -359,9 +511,28 @@ fn tell(command: &Command) -> String {
         Command::Candidate { .. } => "candidate".into(),
         Command::Mute { source, muted, .. } => format!("mute {source:?} {muted}"),
         Command::Leave { participant } => format!("leave {}", participant.0),
-        Command::View { .. } => "view".into(),
-        Command::Data { .. } => "data".into(),
+        Command::View { tiles, .. } => format!("view {:?}", tiles.as_ref().map(Vec::len)),
+        Command::Data { participant, label, bytes, .. } => {
+            format!("{label} {} {}", participant.0, String::from_utf8_lossy(bytes))
+        }
         Command::CloseRoom(_) => "close room".into(),
+    }
+}
+
+/// A dialect in which everything but "?" is a chat text.
+fn read(bytes: &[u8], binary: bool) -> Result<Saying, Complaint> {
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    if binary || text == "?" {
+        let refusal = Refusal::Malformed("question");
+        return Err(Complaint { refusal, about: None, said: String::new() });
+    }
+    Ok(Saying::Chat(text))
+}
+
+fn refuse(complaint: &Complaint) -> String {
+    match complaint.refusal {
+        Refusal::Busy { .. } => "busy".into(),
+        _ => format!("{:?}", complaint.refusal),
     }
 }
 
