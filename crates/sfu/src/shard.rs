@@ -17,7 +17,7 @@ use crate::command::{
     Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, RoomId, ShardIndex,
 };
 use crate::crypto::{self, Certificate};
-use crate::demux::Demux;
+use crate::demux::{Demux, is_stun};
 use crate::participant::{Link, Participant};
 use crate::path::{Note, Notice, Path, Standing};
 use crate::timers::Timers;
@@ -285,6 +285,7 @@ impl Shard {
         let Some(participant) = self.seats.get_mut(viewer) else { return };
         write(participant);
         participant.written_at = self.now;
+        participant.unsent += 1;
         if !std::mem::replace(&mut participant.dirty, true) {
             self.dirty.push_back(viewer);
         }
@@ -433,10 +434,12 @@ fn drain(
     if std::mem::take(&mut participant.dirty) {
         participant.tick(now)?;
     }
-    let mut turns = 0;
+    let (mut turns, mut sent) = (0, false);
     loop {
         match participant.rtc.poll_output()? {
-            RtcOutput::Timeout(deadline) if turns < TURNS_PER_DRAIN && participant.is_immediate(deadline) => {
+            RtcOutput::Timeout(deadline)
+                if turns < TURNS_PER_DRAIN && participant.has_more_for(deadline, sent) =>
+            {
                 turns += 1;
                 participant.tick(deadline)?;
             }
@@ -445,10 +448,15 @@ fn drain(
                 return Ok(());
             }
             RtcOutput::Transmit(transmit) => {
+                sent |= participant.has_sent(&transmit.contents);
                 stats.datagrams_out += 1;
                 stats.bytes_out += transmit.contents.len() as u64;
                 let str0m::net::Transmit { proto, source, destination, contents } = transmit;
                 let transport = if proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
+                // An answer to a check goes back to where that came from.
+                let path = Path { transport, source: destination, destination: source };
+                let path = if is_stun(&contents) { path } else { participant.roaming.towards(path) };
+                let Path { transport, source: destination, destination: source } = path;
                 transmits.push_back(Transmit { transport, source, destination, contents });
             }
             RtcOutput::Event(event) => on_event(event),

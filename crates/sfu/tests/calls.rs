@@ -41,7 +41,7 @@ fn lost_pictures_are_resent_in_foul_weather() {
             }
             stage.run(seconds(1));
         }
-        stage.run(seconds(8));
+        stage.run(seconds(20));
         for (viewer, publisher) in pairs(2) {
             let picture = stage.heard(viewer, publisher, Camera);
             let part_missing = picture.missing() as f64 / picture.packets as f64;
