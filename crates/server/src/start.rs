@@ -319,5 +319,10 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn media_config(config: &Checked) -> MediaConfig {
-    MediaConfig { listen_udp: config.media.listen_udp.clone(), advertise: config.media.advertise.clone() }
+    let media = &config.media;
+    MediaConfig {
+        shards: media.shards,
+        listen_udp: media.listen_udp.clone(),
+        advertise: media.advertise.clone(),
+    }
 }

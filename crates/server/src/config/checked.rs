@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZero,
     path::PathBuf,
     time::Duration,
 };
@@ -81,6 +82,8 @@ pub struct Media {
     pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told; empty: the addresses of the interfaces.
     pub advertise: Vec<Advertise>,
+    /// Media threads, 1 to 64.
+    pub shards: u8,
 }
 
 /// The log.
@@ -96,6 +99,7 @@ const DEFAULT_DATA_DIR: &str = "./countersign-data";
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const DEFAULT_MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
 const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(5);
+const MOST_DEFAULT_SHARDS: u8 = 16;
 const STORE_FILE: &str = "countersign.sqlite";
 
 impl Checked {
@@ -115,6 +119,7 @@ impl Checked {
                 listen_udp: file.media.listen_udp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value),
                 listen_tcp: file.media.listen_tcp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value),
                 advertise: file.media.advertise.map_or_else(Vec::new, |set| set.value),
+                shards: file.media.shards.map_or_else(cores, |set| set.value.0),
             },
             metrics_listen: file.metrics.listen.map(|set| set.value),
             log: Log {
@@ -220,6 +225,12 @@ fn check_public_url(
         (Scheme::Http | Scheme::Https, ..) => {}
     }
     Ok(Some(url))
+}
+
+/// Media threads when nothing is written.
+fn cores() -> u8 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    u8::try_from(cores).map_or(MOST_DEFAULT_SHARDS, |cores| cores.min(MOST_DEFAULT_SHARDS))
 }
 
 /// The first address of this machine that others can reach, for links when the listener takes every address.

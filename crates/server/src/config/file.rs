@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     public_url::PublicUrl,
-    values::{LogFormat, LogLevel, Seconds, Set, Setting, StoreUrl, TlsMode},
+    values::{LogFormat, LogLevel, Seconds, Set, Setting, Shards, StoreUrl, TlsMode},
     written::{ConfigError, Entries},
 };
 use crate::media::Advertise;
@@ -114,6 +114,8 @@ section! {
         /// Addresses that clients are told to send media to, each `ip` or `ip:port`, when they differ from those
         /// listened on (behind NAT). When it is not written: the addresses of this machine's interfaces.
         advertise: Vec<Advertise> = Example "[\"203.0.113.10\"]",
+        /// Media threads, 1 to 64; each carries rooms of its own. When it is not written: one a processor core, at most 16.
+        shards: Shards = Example "4",
     }
 }
 

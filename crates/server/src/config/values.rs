@@ -218,3 +218,20 @@ impl Setting for Seconds {
         (1..=300).contains(&seconds).then(|| Self(Duration::from_secs(seconds)))
     }
 }
+
+/// A number of media threads, 1 to 64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shards(pub(super) u8);
+
+impl Setting for Shards {
+    const EXPECTED: &'static str = "a whole number, 1 to 64";
+
+    fn read(written: &Written) -> Option<Self> {
+        let count = match written {
+            Written::Number(number) => u8::try_from(*number).ok()?,
+            Written::Loose(loose) => loose.trim().parse().ok()?,
+            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
+        };
+        (1..=64).contains(&count).then_some(Self(count))
+    }
+}
