@@ -124,7 +124,7 @@ struct ShardLabel {
 /// A figure of each media thread, so that an uneven load is seen.
 type ShardFigure = (&'static str, &'static str, MetricType, fn(&ShardFigures) -> f64);
 
-const SHARD_FIGURES: [ShardFigure; 11] = [
+const SHARD_FIGURES: [ShardFigure; 13] = [
     ("media_shard_cpu_seconds", "Processor time", MetricType::Counter, |one| one.cpu.as_secs_f64()),
     ("media_shard_participants", "Media connections", MetricType::Gauge, |one| float(one.stats.participants)),
     ("media_shard_datagrams_in", "Datagrams received", MetricType::Counter, |one| {
@@ -154,6 +154,15 @@ const SHARD_FIGURES: [ShardFigure; 11] = [
     ("media_shard_gso_segments", "Datagrams that left in them", MetricType::Counter, |one| {
         float(one.joined_datagrams)
     }),
+    ("media_shard_tcp_connections", "Connections over TCP", MetricType::Gauge, |one| {
+        float(one.tcp_connections)
+    }),
+    (
+        "media_shard_tcp_dropped",
+        "Packets that slow readers over TCP have not got",
+        MetricType::Counter,
+        |one| float(one.tcp_dropped),
+    ),
     ("media_shard_send_lost", "Datagrams that the system did not take", MetricType::Counter, |one| {
         float(one.send_lost)
     }),

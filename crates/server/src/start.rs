@@ -94,6 +94,8 @@ pub struct Addresses {
     pub http: SocketAddr,
     /// Media over UDP.
     pub media_udp: Vec<SocketAddr>,
+    /// Media over TCP.
+    pub media_tcp: Vec<SocketAddr>,
     /// The listener with nothing but metrics.
     pub metrics: Option<SocketAddr>,
 }
@@ -201,9 +203,10 @@ impl Running {
         let addresses = Addresses {
             http: main.address(),
             media_udp: media.bound,
+            media_tcp: media.bound_tcp,
             metrics: metrics_listener.as_ref().map(Listening::address),
         };
-        tracing::info!(http = %addresses.http, media = ?addresses.media_udp, "started");
+        tracing::info!(http = %addresses.http, media = ?addresses.media_udp, media_tcp = ?addresses.media_tcp, "started");
         Ok(Self {
             addresses,
             public_url,
@@ -323,6 +326,7 @@ fn media_config(config: &Checked) -> MediaConfig {
     MediaConfig {
         shards: media.shards,
         listen_udp: media.listen_udp.clone(),
+        listen_tcp: media.listen_tcp.clone(),
         advertise: media.advertise.clone(),
     }
 }

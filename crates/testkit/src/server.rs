@@ -45,6 +45,7 @@ impl TestServer {
             flag("data_dir", data.to_str().unwrap()),
             flag("http.listen", "127.0.0.1:0"),
             flag("media.listen_udp", "127.0.0.1:0"),
+            flag("media.listen_tcp", "127.0.0.1:0"),
         ];
         let more = more.iter().map(|(key, value)| flag(key, value));
         let flags: Vec<Override> = flags.into_iter().chain(more).collect();
@@ -68,6 +69,11 @@ impl TestServer {
     /// The link that was printed at the start.
     pub fn sign_in_url(&self) -> String {
         self.running.as_ref().unwrap().sign_in_url.expose().to_owned()
+    }
+
+    /// Where it takes media over TCP.
+    pub fn media_tcp(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().addresses.media_tcp[0]
     }
 
     /// The data folder.

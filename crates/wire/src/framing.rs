@@ -51,14 +51,14 @@ impl Deframer {
             let (now, rest) = bytes.split_at(missing.min(bytes.len()));
             self.partial.extend_from_slice(now);
             bytes = rest;
-            if let Some((packet, _)) = first(&self.partial)? {
-                give_whole(packet, &mut give);
+            if let Some(cut) = first(&self.partial)? {
+                give_whole(cut.packet, &mut give);
                 self.partial.clear();
             }
         }
-        while let Some((packet, rest)) = first(bytes)? {
-            give_whole(packet, &mut give);
-            bytes = rest;
+        while let Some(cut) = first(bytes)? {
+            give_whole(cut.packet, &mut give);
+            bytes = cut.rest;
         }
         self.partial.extend_from_slice(bytes);
         Ok(())
@@ -71,11 +71,19 @@ fn give_whole(packet: &[u8], give: &mut impl FnMut(&[u8])) {
     }
 }
 
-/// The first packet of `bytes`, and what follows it.
-fn first(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, TooLong> {
+/// The first packet of some bytes, and what follows it.
+struct Cut<'a> {
+    packet: &'a [u8],
+    rest: &'a [u8],
+}
+
+fn first(bytes: &[u8]) -> Result<Option<Cut<'_>>, TooLong> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
     let length = usize::from(u16::from_be_bytes(*header));
-    if length > MAX_PACKET { Err(TooLong { length }) } else { Ok(rest.split_at_checked(length)) }
+    if length > MAX_PACKET {
+        return Err(TooLong { length });
+    }
+    Ok(rest.split_at_checked(length).map(|(packet, rest)| Cut { packet, rest }))
 }
 
 /// How many bytes an unfinished packet needs at least; never 0.

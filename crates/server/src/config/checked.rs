@@ -78,7 +78,7 @@ pub enum Proxy {
 pub struct Media {
     /// Where to listen for UDP; port 0 takes any free one. Never empty.
     pub listen_udp: Vec<SocketAddr>,
-    /// Where to listen for TCP.
+    /// Where to listen for TCP; empty: not at all.
     pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told; empty: the addresses of the interfaces.
     pub advertise: Vec<Advertise>,
@@ -108,16 +108,12 @@ impl Checked {
         let mut warnings = Vec::new();
         let data_dir = file.top.data_dir.map_or_else(|| PathBuf::from(DEFAULT_DATA_DIR), |set| set.value);
         let store_file = file.store.url.map_or_else(|| data_dir.join(STORE_FILE), |set| set.value.file);
-        if let Some(set) = &file.media.listen_tcp {
-            warnings
-                .push(format!("{}: media.listen_tcp: this release serves media over UDP only", set.origin));
-        }
         Ok(Self {
             data_dir,
             http: Http::check(file.http, &mut warnings)?,
             media: Media {
                 listen_udp: file.media.listen_udp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value),
-                listen_tcp: file.media.listen_tcp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value),
+                listen_tcp: file.media.listen_tcp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value.0),
                 advertise: file.media.advertise.map_or_else(Vec::new, |set| set.value),
                 shards: file.media.shards.map_or_else(cores, |set| set.value.0),
             },

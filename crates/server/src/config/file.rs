@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     public_url::PublicUrl,
-    values::{LogFormat, LogLevel, Seconds, Set, Setting, Shards, StoreUrl, TlsMode},
+    values::{LogFormat, LogLevel, Seconds, Set, Setting, Shards, SomeAddresses, StoreUrl, TlsMode},
     written::{ConfigError, Entries},
 };
 use crate::media::Advertise;
@@ -109,8 +109,9 @@ section! {
     Media = "media" {
         /// Address and port for media over UDP, or a list of them. Port 0 takes any free one.
         listen_udp: Vec<SocketAddr> = Default "\"0.0.0.0:8443\"",
-        /// Address and port for media over TCP, or a list of them. Checked, but not served by this release.
-        listen_tcp: Vec<SocketAddr> = Default "\"0.0.0.0:8443\"",
+        /// Address and port for media over TCP, or a list of them, for clients whose UDP is blocked. Port 0 takes any free one;
+        /// an empty list: no media over TCP.
+        listen_tcp: SomeAddresses = Default "\"0.0.0.0:8443\"",
         /// Addresses that clients are told to send media to, each `ip` or `ip:port`, when they differ from those
         /// listened on (behind NAT). When it is not written: the addresses of this machine's interfaces.
         advertise: Vec<Advertise> = Example "[\"203.0.113.10\"]",

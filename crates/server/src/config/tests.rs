@@ -86,6 +86,7 @@ fn nothing_written_is_a_configuration() {
     assert_eq!(checked.media.listen_udp, ["0.0.0.0:8443".parse().unwrap()]);
     assert_eq!(checked.store_file, PathBuf::from("./countersign-data/countersign.sqlite"));
     assert_eq!((checked.shutdown_deadline, checked.metrics_listen), (Duration::from_secs(5), None));
+    assert!(from_toml("[media]\nlisten_tcp = []").unwrap().media.listen_tcp.is_empty());
     assert!(checked.warnings.is_empty() && (1..=16).contains(&checked.media.shards));
 }
 
@@ -116,7 +117,8 @@ fn a_file_says_everything() {
         checked.media.advertise.iter().map(|advertised| advertised.port).collect::<Vec<_>>(),
         [None, Some(9000), None]
     );
-    assert_eq!(checked.warnings, ["c.toml:6: media.listen_tcp: this release serves media over UDP only"]);
+    assert_eq!(checked.media.listen_tcp, ["10.0.0.1:8443".parse().unwrap()]);
+    assert!(checked.warnings.is_empty());
     assert_eq!((checked.log.level, checked.log.format), (LogLevel::Debug, LogFormat::Json));
     assert_eq!(checked.store_file, PathBuf::from("/srv/cs.sqlite"));
     assert_eq!(checked.shutdown_deadline, Duration::from_secs(30));

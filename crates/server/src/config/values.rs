@@ -68,6 +68,19 @@ impl Setting for Vec<SocketAddr> {
     }
 }
 
+/// Addresses, or none at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SomeAddresses(pub(super) Vec<SocketAddr>);
+
+impl Setting for SomeAddresses {
+    const EXPECTED: &'static str =
+        "an IP address and port such as \"0.0.0.0:8443\", or a list of them, which may be empty";
+
+    fn read(written: &Written) -> Option<Self> {
+        list(written, |item| item.parse().ok()).map(Self)
+    }
+}
+
 impl Setting for bool {
     const EXPECTED: &'static str = "true or false";
 

@@ -14,6 +14,7 @@ use super::figures::{ShardFigures, thread_cpu};
 use super::mailbox::{Letter, Mailbox};
 use super::outlet::Outlet;
 use super::sockets::{Buffers, MediaSocket};
+use super::streams::Newcomer;
 
 pub(super) const WAKE: Token = Token(usize::MAX);
 /// Batches taken of one socket before commands and timers get their turn.
@@ -46,6 +47,8 @@ pub(super) struct Driver {
     shard: Shard,
     sockets: Vec<MediaSocket>,
     outlet: Outlet,
+    /// Connections that may have something to read.
+    ready: Vec<usize>,
     letters: Vec<Letter>,
     /// Memory of letters that were read.
     read: Vec<Vec<u8>>,
@@ -64,8 +67,8 @@ impl Driver {
         for (index, socket) in sockets.iter_mut().enumerate() {
             ears.poll.registry().register(&mut socket.socket, Token(index), Interest::READABLE)?;
         }
-        let (letters, read, publish_at) = (Vec::new(), Vec::new(), Instant::now());
-        Ok(Self { ears, shard, sockets, outlet, letters, read, publish, publish_at })
+        let (ready, letters, read, publish_at) = (Vec::new(), Vec::new(), Vec::new(), Instant::now());
+        Ok(Self { ears, shard, sockets, outlet, ready, letters, read, publish, publish_at })
     }
 
     /// Runs until told to stop, or until nobody is left to tell.
@@ -84,17 +87,21 @@ impl Driver {
         let mut unfinished = vec![false; self.sockets.len()];
         let mut more_orders = false;
         loop {
-            let wait = if more_orders || unfinished.contains(&true) { Duration::ZERO } else { self.wait() };
+            let busy = more_orders || unfinished.contains(&true) || !self.ready.is_empty();
+            let wait = if busy { Duration::ZERO } else { self.wait() };
             match self.ears.poll.poll(&mut ready, Some(wait)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 polled => polled?,
             }
             for event in &ready {
-                if let Some(flag) = unfinished.get_mut(event.token().0) {
-                    *flag = true;
+                match unfinished.get_mut(event.token().0) {
+                    Some(flag) => *flag = true,
+                    None if event.token() == WAKE => {}
+                    None => self.stream_is_ready(event),
                 }
             }
             self.take_letters();
+            self.read_streams();
             for (index, flag) in unfinished.iter_mut().enumerate() {
                 *flag = *flag && self.receive(index, &mut buffers);
             }
@@ -154,28 +161,70 @@ impl Driver {
         true
     }
 
-    fn take_letters(&mut self) {
-        let Self { ears, shard, sockets, outlet, letters, read, .. } = self;
-        ears.mailbox.take(letters);
-        if letters.is_empty() {
+    fn stream_is_ready(&mut self, event: &mio::event::Event) {
+        let slot = event.token().0.saturating_sub(self.sockets.len());
+        if event.is_writable() {
+            self.outlet.streams.write(slot);
+        }
+        // A connection that is closed or broken is found out by reading.
+        if !self.ready.contains(&slot) {
+            self.ready.push(slot);
+        }
+    }
+
+    fn read_streams(&mut self) {
+        let Self { shard, sockets, outlet, ready, .. } = self;
+        if ready.is_empty() {
             return;
         }
+        ready.retain(|slot| {
+            let now = Instant::now();
+            let more = outlet.streams.read(now, *slot, |datagram| {
+                shard.handle_datagram(now, datagram);
+            });
+            outlet.drain(shard, sockets);
+            more
+        });
+        outlet.pass_events();
+    }
+
+    fn take_in(&mut self, now: Instant, newcomer: Newcomer) {
+        let first = newcomer.first.clone();
+        let (source, destination) = (newcomer.source, newcomer.destination);
+        let registry = self.ears.poll.registry();
+        match self.outlet.streams.add(now, registry, self.sockets.len(), newcomer) {
+            Ok(true) => {
+                let datagram = Datagram { transport: Transport::Tcp, source, destination, contents: &first };
+                self.shard.handle_datagram(now, datagram);
+            }
+            Ok(false) => tracing::debug!("no room for a TCP connection"),
+            Err(error) => tracing::debug!(%error, "a TCP connection"),
+        }
+    }
+
+    fn take_letters(&mut self) {
+        let mut letters = std::mem::take(&mut self.letters);
+        self.ears.mailbox.take(&mut letters);
         let now = Instant::now();
         for (index, letter) in letters.drain(..).enumerate() {
             match letter {
                 Letter::Datagram { from, source, destination, contents } => {
                     let transport = Transport::Udp;
                     let datagram = Datagram { transport, source, destination, contents: &contents };
-                    shard.handle_handed_over(now, from, datagram);
-                    read.push(contents);
+                    self.shard.handle_handed_over(now, from, datagram);
+                    self.read.push(contents);
                 }
-                Letter::Note { from, note } => shard.handle_note(from, note),
+                Letter::Note { from, note } => self.shard.handle_note(from, note),
+                Letter::Newcomer(newcomer) => self.take_in(now, newcomer),
             }
             if index % DATAGRAMS_IN_A_ROW == DATAGRAMS_IN_A_ROW - 1 {
-                outlet.drain(shard, sockets);
+                self.outlet.drain(&mut self.shard, &self.sockets);
             }
         }
-        ears.mailbox.give_back(read);
+        self.letters = letters;
+        if !self.read.is_empty() {
+            self.ears.mailbox.give_back(&mut self.read);
+        }
         self.perform();
     }
 
@@ -216,9 +265,12 @@ impl Driver {
             return;
         }
         self.publish_at = now + STATS_EVERY;
+        self.outlet.streams.sweep(now);
+        self.perform();
         let departed = self.outlet.departures.departed;
         let (stats, cpu) = (self.shard.stats(), thread_cpu());
         let handover_dropped = self.outlet.handover_dropped;
+        let (tcp_connections, tcp_dropped) = (self.outlet.streams.len() as u64, self.outlet.streams.dropped);
         self.publish.send_modify(|figures| {
             *figures = ShardFigures {
                 stats,
@@ -228,6 +280,8 @@ impl Driver {
                 joined_sends: departed.joined_sends,
                 joined_datagrams: departed.joined_datagrams,
                 send_lost: departed.lost,
+                tcp_connections,
+                tcp_dropped,
             };
         });
     }

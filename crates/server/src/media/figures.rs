@@ -22,6 +22,10 @@ pub struct ShardFigures {
     pub joined_datagrams: u64,
     /// Datagrams that the system did not take.
     pub send_lost: u64,
+    /// Connections over TCP now.
+    pub tcp_connections: u64,
+    /// Packets that a slow reader over TCP has not got.
+    pub tcp_dropped: u64,
 }
 
 /// Processor time of the calling thread.

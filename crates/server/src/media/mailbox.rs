@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mio::Waker;
 use sfu::{Datagram, Note, ShardIndex};
 
+use super::streams::Newcomer;
+
 /// Datagrams that may wait, some 20 ms of a busy call; one more is dropped, as the network may.
 const MAX_DATAGRAMS: usize = 1_024;
 /// Notes that may wait; one more is lost, and is told again with the next check of its path.
 const MAX_NOTES: usize = 4_096;
+/// Connections that may wait; one more is closed, and its client comes again.
+const MAX_NEWCOMERS: usize = 256;
 /// What a datagram may have to be handed over; media have less than 1,500 bytes.
 const MAX_BYTES: usize = 2_048;
 
@@ -21,6 +25,8 @@ pub(super) enum Letter {
     Datagram { from: ShardIndex, source: SocketAddr, destination: SocketAddr, contents: Vec<u8> },
     /// What another shard tells.
     Note { from: ShardIndex, note: Note },
+    /// A connection over TCP that names this shard.
+    Newcomer(Newcomer),
 }
 
 /// The letters of one media thread.
@@ -35,6 +41,7 @@ struct Inner {
     letters: Vec<Letter>,
     datagrams: usize,
     notes: usize,
+    newcomers: usize,
     /// Memory of datagrams that have been read.
     spare: Vec<Vec<u8>>,
 }
@@ -70,11 +77,22 @@ impl Mailbox {
         true
     }
 
+    /// Puts in a connection; returns whether there was room.
+    pub(super) fn put_stream(&self, newcomer: Newcomer) -> bool {
+        let mut inner = self.inner();
+        if inner.newcomers >= MAX_NEWCOMERS {
+            return false;
+        }
+        inner.newcomers += 1;
+        self.put(inner, Letter::Newcomer(newcomer));
+        true
+    }
+
     /// Takes everything out, in order, into `letters`, which is empty.
     pub(super) fn take(&self, letters: &mut Vec<Letter>) {
         let mut inner = self.inner();
         std::mem::swap(&mut inner.letters, letters);
-        (inner.datagrams, inner.notes) = (0, 0);
+        (inner.datagrams, inner.notes, inner.newcomers) = (0, 0, 0);
     }
 
     /// Gives memory of datagrams back, to be used again.
@@ -135,7 +153,7 @@ mod tests {
             assert!(matches!(letters[1], Letter::Note { from: ShardIndex(2), .. }));
             let memory = letters.drain(..).filter_map(|letter| match letter {
                 Letter::Datagram { contents, .. } => Some(contents),
-                Letter::Note { .. } => None,
+                Letter::Note { .. } | Letter::Newcomer(_) => None,
             });
             mailbox.give_back(&mut memory.collect());
         }

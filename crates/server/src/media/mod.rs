@@ -2,8 +2,10 @@
 //!
 //! `pool.rs` is what services hold, and starts the threads; `placement.rs` says which has which room. `driver.rs` is the loop of one thread:
 //! `sockets.rs` its UDP ports, `mailbox.rs` what other threads put before it, `outlet.rs` what comes out of its shard, `departures.rs` how that
-//! leaves by UDP, `figures.rs` what it tells of itself. `ports.rs` takes the ports, `addresses.rs` says what clients are told of them.
+//! leaves by UDP, `streams.rs` its TCP connections, `figures.rs` what it tells of itself. `acceptor.rs` is the thread
+//! that takes TCP connections and finds out whose they are; `ports.rs` takes the ports, `addresses.rs` says what clients are told of them.
 
+mod acceptor;
 mod addresses;
 mod departures;
 mod driver;
@@ -14,6 +16,7 @@ mod placement;
 mod pool;
 mod ports;
 mod sockets;
+mod streams;
 
 pub use addresses::Advertise;
 pub use figures::ShardFigures;

@@ -11,6 +11,7 @@ use super::departures::Departures;
 use super::mailbox::Mailbox;
 use super::placement::Placement;
 use super::sockets::MediaSocket;
+use super::streams::Streams;
 
 /// What a media thread shares with the others.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub(super) struct Outlet {
     me: ShardIndex,
     pub ways: Ways,
     pub departures: Departures,
+    pub streams: Streams,
     shared: Shared,
     /// Events that the signalling side has not had room for.
     backlog: VecDeque<Event>,
@@ -33,8 +35,8 @@ pub(super) struct Outlet {
 
 impl Outlet {
     pub(super) fn new(me: ShardIndex, ways: Ways, shared: Shared) -> Self {
-        let (departures, backlog) = (Departures::new(), VecDeque::new());
-        Self { me, ways, departures, shared, backlog, handover_dropped: 0 }
+        let (departures, streams, backlog) = (Departures::new(), Streams::new(), VecDeque::new());
+        Self { me, ways, departures, streams, shared, backlog, handover_dropped: 0 }
     }
 
     /// Takes everything that the shard has to give.
@@ -43,17 +45,18 @@ impl Outlet {
             match output {
                 Output::Transmit(transmit) => match transmit.transport {
                     Transport::Udp => self.departures.send(sockets, &self.ways, transmit),
-                    Transport::Tcp => {}
+                    Transport::Tcp => self.streams.send(&transmit),
                 },
                 Output::Event(event) => self.keep(event),
                 Output::Note { to, note } => {
                     let taken = self.mailbox(to).is_some_and(|mailbox| mailbox.put_note(self.me, note));
                     self.handover_dropped += u64::from(!taken);
                 }
-                Output::Stream { .. } => {}
+                Output::Stream { path, standing } => self.streams.stands(path, standing),
             }
         }
         self.departures.flush(sockets);
+        self.streams.closed().for_each(|path| shard.handle_closed(path));
     }
 
     /// Gives a datagram to the shard whose it is.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 use sfu::{Certificate, Command, Event, RoomId, Shard, ShardConfig, ShardError, ShardIndex};
 use tokio::sync::{mpsc, watch};
 
+use super::acceptor::{Acceptor, bind_tcp};
 use super::addresses::{Advertise, Ways};
 use super::driver::{Driver, Ears, Order, WAKE};
 use super::figures::ShardFigures;
@@ -39,6 +40,8 @@ pub struct MediaConfig {
     pub shards: u8,
     /// UDP addresses to bind; port 0 takes a free one.
     pub listen_udp: Vec<SocketAddr>,
+    /// TCP addresses to bind; none: no media over TCP.
+    pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told instead of the local addresses.
     pub advertise: Vec<Advertise>,
 }
@@ -49,6 +52,14 @@ pub enum MediaError {
     /// A UDP port is taken, or not ours to bind.
     #[error("cannot bind UDP {address}: {source}")]
     Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A TCP port is taken, or not ours to bind.
+    #[error("cannot bind TCP {address}: {source}; [media] listen_tcp = [] does without")]
+    BindTcp {
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -79,8 +90,10 @@ pub struct StartedMedia {
     pub pool: MediaPool,
     /// For whoever runs the calls; ends when the media thread ends.
     pub events: mpsc::Receiver<Event>,
-    /// What is bound.
+    /// What is bound for UDP.
     pub bound: Vec<SocketAddr>,
+    /// What is bound for TCP.
+    pub bound_tcp: Vec<SocketAddr>,
 }
 
 /// A handle on the media threads.
@@ -89,6 +102,13 @@ pub struct MediaPool {
     shards: Arc<[Handle]>,
     placement: Arc<Mutex<Placement>>,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    door: Arc<Door>,
+}
+
+/// The way to end the thread that takes TCP connections.
+struct Door {
+    over: Arc<AtomicBool>,
+    waker: Waker,
 }
 
 /// A handle on one.
@@ -110,9 +130,16 @@ impl MediaPool {
         };
         let ports = config.listen_udp.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let bound: Vec<SocketAddr> = ports.iter().map(|port| port.bound).collect();
+        let bind = |address: &SocketAddr| {
+            let bound = bind_tcp(*address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+            bound.map_err(|source| MediaError::BindTcp { address: *address, source })
+        };
+        let listeners = config.listen_tcp.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let (bound_tcp, listeners): (Vec<SocketAddr>, Vec<_>) = listeners.into_iter().unzip();
         let interfaces: Vec<_> =
             if_addrs::get_if_addrs()?.into_iter().map(|found| (found.name.clone(), found.ip())).collect();
         let ways = Ways::new(&bound, &config.advertise, &interfaces);
+        let tcp_ways = Ways::new(&bound_tcp, &config.advertise, &interfaces);
         if ways.candidates().is_empty() {
             return Err(MediaError::NoAddress);
         }
@@ -124,24 +151,34 @@ impl MediaPool {
             placement: Arc::clone(&placement),
             events: event_queue,
         };
-        let base = Base { ways, shared, certificate: make_certificate()?, count, over: Arc::default() };
+        let over = Arc::<AtomicBool>::default();
+        let mailboxes = Arc::clone(&shared.mailboxes);
+        let (acceptor, waker) = Acceptor::new(listeners, tcp_ways.clone(), mailboxes, Arc::clone(&over))?;
+        let door = Arc::new(Door { over: Arc::clone(&over), waker });
+        let base = Base { ways, tcp_ways, shared, certificate: make_certificate()?, count, over };
         let mut seeds = StdRng::from_seed(seed);
         let made = deal(ports, parts.len()).into_iter().zip(parts).zip(0..count);
         let made = made
             .map(|((sockets, parts), index)| base.make(ShardIndex(index), seeds.random(), sockets, parts));
         let (drivers, handles): (Vec<Driver>, Vec<Handle>) =
             made.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        let pool = Self { shards: handles.into(), placement, threads: Arc::default() };
-        for (index, driver) in drivers.into_iter().enumerate() {
-            match std::thread::Builder::new().name(format!("media-{index}")).spawn(move || driver.run()) {
-                Ok(thread) => pool.threads().push(thread),
-                Err(error) => {
-                    pool.stop();
-                    return Err(error.into());
-                }
-            }
+        let pool = Self { shards: handles.into(), placement, threads: Arc::default(), door };
+        let begun = pool.begin(drivers, acceptor);
+        if let Err(error) = begun {
+            pool.stop();
+            return Err(error.into());
         }
-        Ok(StartedMedia { pool, events, bound })
+        Ok(StartedMedia { pool, events, bound, bound_tcp })
+    }
+
+    fn begin(&self, drivers: Vec<Driver>, acceptor: Acceptor) -> io::Result<()> {
+        for (index, driver) in drivers.into_iter().enumerate() {
+            let thread = std::thread::Builder::new().name(format!("media-{index}"));
+            self.threads().push(thread.spawn(move || driver.run())?);
+        }
+        let thread = std::thread::Builder::new().name("media-tcp".into());
+        self.threads().push(thread.spawn(move || acceptor.run())?);
+        Ok(())
     }
 
     /// Gives a command to the shard that has the room; a join of a room that has none places it. Commands of one room arrive in order.
@@ -177,6 +214,8 @@ impl MediaPool {
                 wake(&shard.waker);
             }
         }
+        self.door.over.store(true, Ordering::Relaxed);
+        wake(&self.door.waker);
         let threads = std::mem::take(&mut *self.threads());
         for thread in threads {
             let _ = thread.join();
@@ -223,6 +262,7 @@ impl Parts {
 /// What all threads have in common.
 struct Base {
     ways: Ways,
+    tcp_ways: Ways,
     shared: Shared,
     /// One for the life of the process; clients learn its fingerprint from every answer.
     certificate: Certificate,
@@ -241,7 +281,7 @@ impl Base {
         let config = ShardConfig {
             index,
             candidates: self.ways.candidates(),
-            tcp_candidates: Vec::new(),
+            tcp_candidates: self.tcp_ways.candidates(),
             certificate: self.certificate.clone(),
             max_participants: MAX_PARTICIPANTS,
             max_in_room: MAX_IN_ROOM,
