@@ -133,7 +133,10 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let ground = Ground::prepare(config).await?;
-        let media = MediaPool::start(&media_config(&ground.config), ambient::random()?)?;
+        let (config, seed) = (media_config(&ground.config), ambient::random()?);
+        // STUN servers may take seconds.
+        let media = tokio::task::spawn_blocking(move || MediaPool::start(&config, seed));
+        let media = media.await.map_err(|error| MediaError::System(io::Error::other(error)))??;
         let pool = media.pool.clone();
         let begun = Running::begin(ground, media).await;
         if begun.is_err() {
@@ -328,5 +331,6 @@ fn media_config(config: &Checked) -> MediaConfig {
         listen_udp: media.listen_udp.clone(),
         listen_tcp: media.listen_tcp.clone(),
         advertise: media.advertise.clone(),
+        stun: media.stun.clone(),
     }
 }

@@ -82,6 +82,8 @@ pub struct Media {
     pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told; empty: the addresses of the interfaces.
     pub advertise: Vec<Advertise>,
+    /// STUN servers, each `host:port`.
+    pub stun: Vec<String>,
     /// Media threads, 1 to 64.
     pub shards: u8,
 }
@@ -97,7 +99,10 @@ pub struct Log {
 
 const DEFAULT_DATA_DIR: &str = "./countersign-data";
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-const DEFAULT_MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
+const DEFAULT_MEDIA: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8443),
+];
 const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(5);
 const MOST_DEFAULT_SHARDS: u8 = 16;
 const STORE_FILE: &str = "countersign.sqlite";
@@ -112,9 +117,10 @@ impl Checked {
             data_dir,
             http: Http::check(file.http, &mut warnings)?,
             media: Media {
-                listen_udp: file.media.listen_udp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value),
-                listen_tcp: file.media.listen_tcp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value.0),
+                listen_udp: file.media.listen_udp.map_or_else(|| DEFAULT_MEDIA.to_vec(), |set| set.value),
+                listen_tcp: file.media.listen_tcp.map_or_else(|| DEFAULT_MEDIA.to_vec(), |set| set.value.0),
                 advertise: file.media.advertise.map_or_else(Vec::new, |set| set.value),
+                stun: file.media.stun.map_or_else(Vec::new, |set| set.value.0),
                 shards: file.media.shards.map_or_else(cores, |set| set.value.0),
             },
             metrics_listen: file.metrics.listen.map(|set| set.value),

@@ -53,6 +53,8 @@ fn mistakes_are_named_with_their_place_and_what_was_expected() {
             "[media]\nadvertise = [\"call.example\"]",
             "c.toml:2: media.advertise: expected a list of IP addresses",
         ),
+        ("[media]\nstun = [\"stun.example\"]", "c.toml:2: media.stun: expected a list of servers such as"),
+        ("[media]\nstun = [\":3478\"]", "c.toml:2: media.stun: expected a list of servers such as"),
         ("[media]\nshards = 0", "c.toml:2: media.shards: expected a whole number, 1 to 64, found 0"),
         ("[media]\nshards = 65", "c.toml:2: media.shards: expected a whole number, 1 to 64"),
         ("[media]\nshards = \"4\"", "c.toml:2: media.shards: expected a whole number, 1 to 64"),
@@ -83,7 +85,7 @@ fn nothing_written_is_a_configuration() {
     assert_eq!(checked.http.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!((&checked.http.tls, checked.http.proxy), (&Tls::Off, Proxy::Absent));
     assert_eq!(checked.http.public_url(checked.http.listen).to_string(), "http://127.0.0.1:8080");
-    assert_eq!(checked.media.listen_udp, ["0.0.0.0:8443".parse().unwrap()]);
+    assert_eq!(checked.media.listen_udp, ["0.0.0.0:8443", "[::]:8443"].map(|text| text.parse().unwrap()));
     assert_eq!(checked.store_file, PathBuf::from("./countersign-data/countersign.sqlite"));
     assert_eq!((checked.shutdown_deadline, checked.metrics_listen), (Duration::from_secs(5), None));
     assert!(from_toml("[media]\nlisten_tcp = []").unwrap().media.listen_tcp.is_empty());

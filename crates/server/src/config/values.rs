@@ -101,6 +101,23 @@ impl Setting for PublicUrl {
     }
 }
 
+/// Servers, each `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Servers(pub(super) Vec<String>);
+
+impl Setting for Servers {
+    const EXPECTED: &'static str = "a list of servers such as \"stun.example.org:3478\", at most 8";
+
+    fn read(written: &Written) -> Option<Self> {
+        let server = |item: &str| {
+            let (host, port) = item.rsplit_once(':')?;
+            let good = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
+            good.then(|| item.to_owned())
+        };
+        list(written, server).filter(|servers| servers.len() <= 8).map(Self)
+    }
+}
+
 /// How a listener encrypts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TlsMode {

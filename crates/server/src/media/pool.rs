@@ -1,13 +1,14 @@
 //! The media threads as services see them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use mio::net::TcpListener;
 use mio::{Poll, Waker};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -16,12 +17,13 @@ use tokio::sync::{mpsc, watch};
 
 use super::acceptor::{Acceptor, bind_tcp};
 use super::addresses::{Advertise, Ways};
+use super::discovery::outer_address;
 use super::driver::{Driver, Ears, Order, WAKE};
 use super::figures::ShardFigures;
 use super::mailbox::{Mailbox, wake};
 use super::outlet::{Outlet, Shared};
 use super::placement::Placement;
-use super::ports::{UdpPort, bind_udp};
+use super::ports::{UdpPort, bind_all, bind_udp};
 use super::sockets::MediaSocket;
 
 /// Commands that may wait for a media thread, which takes them within a millisecond. More means that it cannot keep up: `Busy`.
@@ -44,6 +46,8 @@ pub struct MediaConfig {
     pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told instead of the local addresses.
     pub advertise: Vec<Advertise>,
+    /// Servers that are asked for it when it is empty, each `host:port`.
+    pub stun: Vec<String>,
 }
 
 /// Why the media engine did not start.
@@ -125,21 +129,22 @@ impl MediaPool {
     /// As [`MediaError`] says.
     pub fn start(config: &MediaConfig, seed: [u8; 32]) -> Result<StartedMedia, MediaError> {
         let count = config.shards.clamp(1, 64);
-        let bind = |address: &SocketAddr| {
-            bind_udp(*address, count.into()).map_err(|source| MediaError::Bind { address: *address, source })
+        let look = |port: &UdpSocket| {
+            let asked = config.advertise.is_empty() && !config.stun.is_empty();
+            asked.then(|| outer_address(port, &config.stun)).flatten()
         };
-        let ports = config.listen_udp.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let ports = bind_all(&config.listen_udp, |address| bind_udp(address, count.into(), look))
+            .map_err(|(address, source)| MediaError::Bind { address, source })?;
+        let found: Vec<_> = ports.iter().map(|port| (port.bound, port.outer.map(Advertise::from))).collect();
         let bound: Vec<SocketAddr> = ports.iter().map(|port| port.bound).collect();
-        let bind = |address: &SocketAddr| {
-            let bound = bind_tcp(*address).and_then(|listener| Ok((listener.local_addr()?, listener)));
-            bound.map_err(|source| MediaError::BindTcp { address: *address, source })
-        };
-        let listeners = config.listen_tcp.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let (bound_tcp, listeners): (Vec<SocketAddr>, Vec<_>) = listeners.into_iter().unzip();
+        let listeners = bind_all(&config.listen_tcp, bind_tcp)
+            .map_err(|(address, source)| MediaError::BindTcp { address, source })?;
+        let bound_tcp = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        let found_tcp: Vec<_> = bound_tcp.iter().map(|bound| (*bound, outer_ip(*bound, &found))).collect();
         let interfaces: Vec<_> =
             if_addrs::get_if_addrs()?.into_iter().map(|found| (found.name.clone(), found.ip())).collect();
-        let ways = Ways::new(&bound, &config.advertise, &interfaces);
-        let tcp_ways = Ways::new(&bound_tcp, &config.advertise, &interfaces);
+        let ways = Ways::new(&found, &config.advertise, &interfaces);
+        let tcp_ways = Ways::new(&found_tcp, &config.advertise, &interfaces);
         if ways.candidates().is_empty() {
             return Err(MediaError::NoAddress);
         }
@@ -295,6 +300,13 @@ impl Base {
         let driver = Driver::new(ears, shard, sockets, outlet, publish)?;
         Ok((driver, Handle { orders, waker, figures }))
     }
+}
+
+/// How a TCP port looks from outside: the address that was found for UDP. Its port is that of the UDP port; for TCP ours is the best guess.
+fn outer_ip(bound: SocketAddr, found: &[(SocketAddr, Option<Advertise>)]) -> Option<Advertise> {
+    let mut outer = found.iter().filter_map(|(_, outer)| *outer);
+    let outer = outer.find(|outer| outer.ip.is_ipv4() == bound.is_ipv4())?;
+    Some(Advertise { port: None, ..outer })
 }
 
 /// The sockets of each thread, in the order of the ports.
