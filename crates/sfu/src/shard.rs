@@ -1,7 +1,9 @@
 //! Everything one media thread owns, and the five verbs by which its driver moves it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::Sum;
 use std::net::SocketAddr;
+use std::ops::Add;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -144,6 +146,8 @@ pub struct Stats {
     pub taken_over: u64,
     /// Unproven requests that were too many to be handed over.
     pub not_handed_over: u64,
+    /// Paths now of which it is known that they are another shard's.
+    pub learnt_paths: u64,
     /// RTP packets written to a viewer.
     pub forwarded: u64,
     /// Key frames asked of publishers.
@@ -156,6 +160,36 @@ pub struct Stats {
     pub participants: u64,
     /// Rooms now.
     pub rooms: u64,
+}
+
+impl Add for Stats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            datagrams_in: self.datagrams_in + other.datagrams_in,
+            bytes_in: self.bytes_in + other.bytes_in,
+            datagrams_out: self.datagrams_out + other.datagrams_out,
+            bytes_out: self.bytes_out + other.bytes_out,
+            strangers: self.strangers + other.strangers,
+            handed_over: self.handed_over + other.handed_over,
+            taken_over: self.taken_over + other.taken_over,
+            not_handed_over: self.not_handed_over + other.not_handed_over,
+            learnt_paths: self.learnt_paths + other.learnt_paths,
+            forwarded: self.forwarded + other.forwarded,
+            keyframes_asked: self.keyframes_asked + other.keyframes_asked,
+            data_dropped: self.data_dropped + other.data_dropped,
+            panics: self.panics + other.panics,
+            participants: self.participants + other.participants,
+            rooms: self.rooms + other.rooms,
+        }
+    }
+}
+
+impl Sum for Stats {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Add::add)
+    }
 }
 
 /// Everything one media thread owns.
@@ -303,7 +337,9 @@ impl Shard {
     /// The counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { participants: self.seats.len() as u64, rooms: self.rooms.len() as u64, ..self.stats }
+        let learnt_paths = self.demux.neighbours.learnt() as u64;
+        let (participants, rooms) = (self.seats.len() as u64, self.rooms.len() as u64);
+        Stats { participants, rooms, learnt_paths, ..self.stats }
     }
 
     pub(crate) fn tell(&mut self, participant: ParticipantId, incarnation: u32, kind: EventKind) {

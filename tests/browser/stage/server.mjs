@@ -84,6 +84,7 @@ class Server {
       `listen = "127.0.0.1:${this.httpPort}"`,
       "[media]",
       `listen_udp = "127.0.0.1:${this.mediaPort}"`,
+      `listen_tcp = "127.0.0.1:${this.mediaPort}"`,
       "",
     ].join("\n");
   }
