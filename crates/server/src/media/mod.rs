@@ -7,7 +7,9 @@ mod addresses;
 mod departures;
 mod driver;
 mod pool;
+mod sender;
 mod sockets;
 
 pub use addresses::Advertise;
 pub use pool::{Busy, MediaConfig, MediaError, MediaPool, StartedMedia};
+pub use sender::Sender;
