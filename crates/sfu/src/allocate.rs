@@ -20,6 +20,11 @@ const GRACE: Duration = Duration::from_millis(700);
 const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
 /// A budget that has clearly grown is believed at once, but only so often: a link that comes and goes would flicker.
 const LEAP_EVERY: Duration = Duration::from_secs(5);
+/// A budget has stood when it has for so many spans.
+const SPANS: usize = 4;
+const SPAN: Duration = Duration::from_millis(500);
+/// Bits per second from which a budget rises that was nothing.
+const LEAST_RISE: u64 = 50_000;
 
 /// A layer of a published picture, as measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,10 +126,12 @@ impl<K: Copy + Ord> Allocation<K> {
                 let alone = std::mem::take(&mut first);
                 let Some(how) = purse.affords(now, offer, step, alone) else { continue };
                 purse.spent = purse.spent.saturating_add(step.more);
-                if how == How::Keep {
-                    purse.owed = purse.owed.saturating_sub(step.more);
+                match how {
+                    How::Keep => purse.owed = purse.owed.saturating_sub(step.more),
+                    // What it takes from those behind it must not come back to them, or the next dip would cost them more.
+                    How::Climb => purse.keep = purse.keep.min(purse.climb.saturating_mul(100) / 115),
+                    How::Leap => offer.leaps = true,
                 }
-                offer.leaps |= how == How::Leap;
                 offer.given += 1;
             }
         }
@@ -301,29 +308,31 @@ impl Purse {
 /// What can be built on: down with every dip at once, up only with what has stood for a while and is worth it.
 #[derive(Debug, Default)]
 struct Budget {
-    /// The least of each half second, the newest first.
-    least: [Option<u64>; 4],
+    /// The least of each span, the newest first.
+    least: [Option<u64>; SPANS],
     newest_at: Option<Instant>,
     believed: u64,
 }
 
 impl Budget {
-    const SPAN: Duration = Duration::from_millis(500);
-
     fn observe(&mut self, now: Instant, budget: u64) {
         let Some(newest_at) = self.newest_at else {
-            *self = Self { least: [Some(budget); 4], newest_at: Some(now), believed: budget };
+            *self = Self { least: [Some(budget); SPANS], newest_at: Some(now), believed: budget };
             return;
         };
-        if now >= newest_at + Self::SPAN {
+        if now >= newest_at + SPAN {
             self.least.rotate_right(1);
             self.least[0] = None;
             self.newest_at = Some(now);
         }
         self.least[0] = Some(self.least[0].map_or(budget, |had| had.min(budget)));
         let stood = self.least.iter().flatten().copied().min().unwrap_or(budget);
-        if budget < self.believed || stood >= part(self.believed, 110) {
-            self.believed = stood.min(budget);
+        let risen = part(self.believed, 110).max(LEAST_RISE);
+        if budget < self.believed {
+            self.believed = budget;
+        } else if stood >= risen {
+            // Not all of it: four high estimates in a row may be chance.
+            self.believed = risen;
         }
     }
 }
@@ -505,16 +514,19 @@ mod tests {
             tracks in proptest::collection::vec(
                 proptest::collection::vec(30 * KBIT..3_000 * KBIT, 1..4), 1..9),
             seed in any::<u64>(),
+            every in prop::sample::select(vec![100_u64, 500]),
         ) {
             let mut rng = fastrand::Rng::with_seed(seed);
             let sorted: Vec<Vec<u64>> = tracks.into_iter().map(|mut track| { track.sort_unstable(); track }).collect();
             let costs: Vec<&[u64]> = sorted.iter().map(Vec::as_slice).collect();
             let mut viewer = Viewer::new(&costs);
-            for _ in 0..600 {
+            for _ in 0..60_000 / every {
+                viewer.now += Duration::from_millis(every - 100);
                 viewer.tell(Some(budget * rng.u64(900..=1_100) / 1_000));
             }
-            // One change is the beginning.
-            prop_assert!(viewer.changes.iter().all(|changes| *changes <= 4), "{:?}", viewer.changes);
+            // One change is the beginning. Of fewer estimates, more in a row are high by chance.
+            let most = if every == 100 { 4 } else { 6 };
+            prop_assert!(viewer.changes.iter().all(|changes| *changes <= most), "{:?}", viewer.changes);
         }
 
         #[test]

@@ -17,9 +17,11 @@ mod outlet;
 mod placement;
 mod pool;
 mod ports;
+mod sender;
 mod sockets;
 mod streams;
 
 pub use addresses::Advertise;
 pub use figures::ShardFigures;
 pub use pool::{Busy, MediaConfig, MediaError, MediaPool, StartedMedia};
+pub use sender::Sender;
