@@ -1,4 +1,5 @@
-//! A story follows from its seed alone.
+//! A story follows from its seed alone, as long as str0m does not pace (`Stage::adapts`) and there is no data channel: SCTP draws its tags
+//! and numbers from the operating system, and how a handshake goes on after a loss depends on them.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -30,17 +31,15 @@ fn another_seed_gives_another_trace() {
 /// Every event, and every packet that anybody got, with the time.
 fn story(seed: u64) -> Vec<String> {
     let mut stage = Stage::new(seed, Weather::FOUL);
+    stage.adapts = false;
     for sources in [&[Voice, Camera][..], &[Voice], &[Voice, Camera]] {
         let client = stage.prepare();
-        stage.clients[client].wants_channel = true;
         stage.clients[client].pictures_every = Duration::from_millis(100);
         stage.enter(client, sources);
         stage.run(Duration::from_millis(500));
     }
     stage.run(Duration::from_secs(2));
     stage.say_as(0, |participant| Command::Mute { participant, source: Voice, muted: true });
-    let now = stage.now;
-    stage.clients[0].write(now, false, &[0x55; 3_000]);
     stage.offer(1, &[Screen]);
     stage.run(Duration::from_secs(1));
     stage.rejoin(2, &[Voice]);

@@ -1,6 +1,6 @@
 //! A str0m client on the stage: publishes made-up sound and pictures, and keeps count of what it gets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ const AUDIO_EVERY: Duration = Duration::from_millis(20);
 /// One picture each.
 const VIDEO_EVERY: Duration = Duration::from_millis(33);
 const PACKETS_PER_PICTURE: usize = 3;
+/// Datagrams kept of those that were sent.
+const KEPT: usize = 64;
 /// Nothing is waited for any more.
 const FOR_EVER: Duration = Duration::from_secs(1_000_000);
 
@@ -50,6 +52,12 @@ pub struct Client {
     pub messages: Vec<Vec<u8>>,
     /// Every packet that it got, with all its connections.
     pub trace: Vec<Delivered>,
+    /// The last datagrams that it sent, if somebody wants them.
+    pub sent_lately: Option<VecDeque<Vec<u8>>>,
+    /// The server's user fragment, as its last answer said.
+    pub server_ufrag: Option<String>,
+    /// SSRCs that it has heard of.
+    pub ssrcs: BTreeSet<u32>,
     /// What it gets, by m-line.
     pub heard: BTreeMap<String, Heard>,
     /// What the server says it sends.
@@ -208,6 +216,9 @@ impl Client {
             channel: None,
             messages: Vec::new(),
             trace: Vec::new(),
+            sent_lately: None,
+            server_ufrag: None,
+            ssrcs: BTreeSet::new(),
             heard: BTreeMap::new(),
             sending: Vec::new(),
             keyframes_asked: 0,
@@ -268,8 +279,22 @@ impl Client {
         Say::Offer { id, sdp: offer.to_sdp_string(), sources }
     }
 
+    /// Whether no offer of its own is on the way.
+    #[must_use]
+    pub fn may_offer(&self) -> bool {
+        self.pending.is_none() && !self.closed
+    }
+
+    /// What it publishes, or has offered to.
+    #[must_use]
+    pub fn published(&self) -> BTreeSet<Source> {
+        self.tracks.iter().map(|track| track.source).collect()
+    }
+
     /// The server's answer.
     pub fn take_answer(&mut self, id: u32, sdp: &str) {
+        let ufrag = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+        self.server_ufrag = ufrag.map(str::to_owned);
         let (pending_id, pending) = self.pending.take().expect("an offer of ours");
         assert_eq!(pending_id, id, "the answer is to our last offer");
         self.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(sdp).unwrap()).unwrap();
@@ -335,7 +360,13 @@ impl Client {
                     self.deadline = deadline;
                     return;
                 }
-                Output::Transmit(transmit) => send(transmit.destination, &transmit.contents),
+                Output::Transmit(transmit) => {
+                    if let Some(kept) = &mut self.sent_lately {
+                        kept.push_back(transmit.contents.to_vec());
+                        kept.drain(..kept.len().saturating_sub(KEPT));
+                    }
+                    send(transmit.destination, &transmit.contents);
+                }
                 Output::Event(event) => self.take_event(event),
             }
         }
@@ -418,6 +449,7 @@ impl Client {
 
     fn hear(&mut self, packet: &RtpPacket) {
         let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
+        self.ssrcs.insert(*packet.header.ssrc);
         self.trace.push(Delivered {
             at: self.now - self.start,
             mid: mid.unwrap_or_default(),

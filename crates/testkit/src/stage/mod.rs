@@ -5,7 +5,9 @@
 
 mod client;
 mod crypto;
+pub mod hostile;
 pub mod net;
+pub mod story;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -42,6 +44,9 @@ pub struct Stage {
     pub clients: Vec<Client>,
     /// All events of the shard, and when.
     pub events: Vec<(Duration, Event)>,
+    /// Whether the shard looks at each client's bandwidth. str0m then paces, and which of two packets goes first, or which is sent again to
+    /// fill a probe, depends on the order of its hash maps.
+    pub adapts: bool,
     /// Most offers that one input of the shard made.
     pub most_offers_at_once: usize,
     start: Instant,
@@ -75,6 +80,7 @@ impl Stage {
             net: Net::new(seed, weather),
             clients: Vec::new(),
             events: Vec::new(),
+            adapts: true,
             most_offers_at_once: 0,
             start: now,
             crypto: crypto::provider(),
@@ -146,6 +152,16 @@ impl Stage {
         self.forge.take().map_or(0, |(.., count)| count)
     }
 
+    /// The client at `index` begins anew, with a new connection and at a new address, before it says anything.
+    pub fn remake(&mut self, index: usize) {
+        self.clients[index] = self.make_client(index);
+    }
+
+    /// Sends what a client has to send.
+    pub fn flush_client(&mut self, index: usize) {
+        self.drain_client(index);
+    }
+
     /// The client at `index` gets at its own keys from its next connection on.
     pub fn corrupt(&mut self, index: usize) -> Backdoor {
         self.backdoors.entry(index).or_default().clone()
@@ -162,7 +178,8 @@ impl Stage {
         if let Some(before) = self.clients.get(index) {
             client.id = before.id;
             client.room = before.room;
-            client.wants_channel = before.wants_channel;
+            client.wants_channel = before.wants_channel || before.channel.is_some();
+            client.sent_lately.clone_from(&before.sent_lately);
             client.pictures_every = before.pictures_every;
             client.trace.clone_from(&before.trace);
         }
@@ -176,7 +193,7 @@ impl Stage {
             room: client.room,
             participant: client.id,
             incarnation: self.incarnations,
-            profile: profile(client, client.fingerprint),
+            profile: Profile { adapts: self.adapts, ..profile(client, client.fingerprint) },
         };
         self.say(command);
         self.offer(index, sources);

@@ -125,6 +125,13 @@ impl Net {
         self.setting_out.push(((source, inside), name, contents.to_vec()));
     }
 
+    /// As [`Net::send`], from somebody who only claims to be at `source`: no weather and no translation are between.
+    pub fn inject(&mut self, now: Instant, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
+        self.order += 1;
+        let (order, contents) = (self.order, contents.to_vec());
+        self.flying.push(Reverse(InFlight { arrives: now, order, source, destination, contents }));
+    }
+
     /// Lets everything set out that was sent at `now`, or loses it.
     pub fn settle(&mut self, now: Instant) {
         let mut sent = std::mem::take(&mut self.setting_out);
