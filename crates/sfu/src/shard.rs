@@ -224,6 +224,19 @@ impl Shard {
     /// When the crypto library or an address does not serve.
     pub fn new(config: ShardConfig, seed: [u8; 32], now: Instant) -> Result<Self, ShardError> {
         let crypto = crypto::provider().map_err(|error| ShardError::Crypto(error.to_string()))?;
+        Self::with_crypto(config, crypto, seed, now)
+    }
+
+    /// As [`Shard::new`], with another provider than [`crate::provider`]: one whose chance is a seed, for a stage.
+    ///
+    /// # Errors
+    /// When an address does not serve.
+    pub fn with_crypto(
+        config: ShardConfig,
+        crypto: Arc<CryptoProvider>,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Result<Self, ShardError> {
         let host = |address: &SocketAddr| {
             Candidate::host(*address, "udp").map_err(|_| ShardError::Candidate(*address))
         };

@@ -23,7 +23,7 @@ impl Sender {
     /// What the system says.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = MediaSocket::bind(address, Port::Own)?;
-        let ways = Ways::new(&[socket.socket.local_addr()?], &[], &[]);
+        let ways = Ways::new(&[(socket.socket.local_addr()?, None)], &[], &[]);
         Ok(Self { sockets: [socket], ways, departures: Departures::new() })
     }
 
