@@ -48,6 +48,16 @@ test("a page says what it shows, and gets that", { timeout: 240_000 }, async (t)
     await Promise.all(ids.map((id) => receives(ben, id, "camera")));
   });
 
+  await t.test("on a phone the chat covers everybody", async () => {
+    await ben.setViewportSize({ width: 390, height: 700 });
+    await ben.keyboard.press("Alt+c");
+    await shows("nothing is in view", []);
+    await ben.keyboard.press("Escape");
+    await until("the focus is back", () => ben.evaluate(() => "chatButton" in document.activeElement.dataset));
+    await ben.setViewportSize({ width: 900, height: 600 });
+    await shows("everybody is in view again", ids);
+  });
+
   await t.test("who speaks is large; who is scrolled away is not sent", async () => {
     for (const page of [ben, cyd, dan]) await page.getByRole("button", { name: "Mute", exact: true }).click();
     await ben.getByRole("button", { name: "Show who speaks large" }).click();
