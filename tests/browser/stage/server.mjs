@@ -23,10 +23,13 @@ export function binary() {
   return process.env.COUNTERSIGN_BIN ?? join(resolve(REPOSITORY, target), "release/countersign");
 }
 
-/** Starts a server on free ports of the loopback. It ends with the test, and fails it when a participant's step panicked. */
-export async function startServer(test) {
+/**
+ * Starts a server on free ports of the loopback. It ends with the test, and fails it when a participant's step panicked.
+ * `address`: where it takes media; `media`: more lines of its `[media]`, made when the port is known.
+ */
+export async function startServer(test, { address = "127.0.0.1", media = async () => [] } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "countersign-browser-"));
-  const server = new Server(folder, await freeTcpPort(), await freeUdpPort());
+  const server = new Server(folder, await freeTcpPort(), { address, port: await freeUdpPort(address) });
   atEnd(test, async () => {
     try {
       if (server.child) await server.checkPanics();
@@ -35,16 +38,18 @@ export async function startServer(test) {
       await rm(folder, { recursive: true, force: true });
     }
   });
+  server.more = await media(server.media);
   await server.start();
   return server;
 }
 
 class Server {
-  constructor(folder, httpPort, mediaPort) {
+  constructor(folder, httpPort, media) {
     this.data = join(folder, "data");
     this.config = join(folder, "countersign.toml");
     this.httpPort = httpPort;
-    this.mediaPort = mediaPort;
+    this.media = media;
+    this.more = [];
     this.origin = `http://127.0.0.1:${httpPort}`;
     this.child = null;
     this.log = "";
@@ -83,7 +88,8 @@ class Server {
       "[http]",
       `listen = "127.0.0.1:${this.httpPort}"`,
       "[media]",
-      `listen_udp = "127.0.0.1:${this.mediaPort}"`,
+      `listen_udp = "${this.media.address}:${this.media.port}"`,
+      ...this.more,
       "",
     ].join("\n");
   }
@@ -115,11 +121,11 @@ function freeTcpPort() {
   });
 }
 
-function freeUdpPort() {
+function freeUdpPort(address) {
   return new Promise((found, failed) => {
     const probe = createSocket("udp4");
     probe.once("error", failed);
-    probe.bind(0, "127.0.0.1", () => {
+    probe.bind(0, address, () => {
       const { port } = probe.address();
       probe.close(() => found(port));
     });
