@@ -11,7 +11,7 @@ const SCREENS = [
   { screen: { from: "display" }, "screen-audio": { from: "display" } },
   { screen: { from: "drawn", width: 800, height: 600, fps: 5 }, "screen-audio": { from: "drawn" } },
 ];
-const CODECS = ["VP8"];
+const CODECS = ["VP8", "VP9", "H264", "AV1"];
 
 test("browsers on a good network", { timeout: 240_000 }, async (t) => {
   const { server, link } = await startScene(t);

@@ -29,7 +29,8 @@ export function binary() {
  */
 export async function startServer(test, { address = "127.0.0.1", media = async () => [] } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "countersign-browser-"));
-  const server = new Server(folder, await freeTcpPort(), { address, port: await freeUdpPort(address) });
+  const host = address.includes(":") ? `[${address}]` : address;
+  const server = new Server(folder, await freeTcpPort(), { address, host, port: await freeUdpPort(address) });
   atEnd(test, async () => {
     try {
       if (server.child) await server.checkPanics();
@@ -75,7 +76,10 @@ class Server {
       };
       child.stdout.on("data", read);
       child.stderr.on("data", read);
-      child.once("error", failed);
+      child.once("error", (fault) => {
+        clearTimeout(late);
+        failed(fault);
+      });
       child.once("exit", (code) => failed(new Error(`the server ended with ${code}:\n${this.log}`)));
     });
     this.token = (await readFile(join(this.data, "admin-token"), "utf8")).trim();
@@ -88,7 +92,7 @@ class Server {
       "[http]",
       `listen = "127.0.0.1:${this.httpPort}"`,
       "[media]",
-      `listen_udp = "${this.media.address}:${this.media.port}"`,
+      `listen_udp = "${this.media.host}:${this.media.port}"`,
       ...this.more,
       "",
     ].join("\n");
@@ -123,7 +127,7 @@ function freeTcpPort() {
 
 function freeUdpPort(address) {
   return new Promise((found, failed) => {
-    const probe = createSocket("udp4");
+    const probe = createSocket(address.includes(":") ? "udp6" : "udp4");
     probe.once("error", failed);
     probe.bind(0, address, () => {
       const { port } = probe.address();

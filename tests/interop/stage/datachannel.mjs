@@ -6,7 +6,7 @@ import { until } from "../../browser/stage/media.mjs";
 import { RoomClient } from "./room_client.mjs";
 
 /** Joins by node-datachannel; it leaves with the test. */
-export async function joinByDataChannel(test, link, name, channel) {
+export async function joinByDataChannel(test, link, name, { channel }) {
   const connection = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
   const client = new RoomClient(connection, [], { WebSocket });
   client.openChannel(channel);

@@ -28,6 +28,9 @@ window.addSources = async ({ index, sources }) => {
   await window.clients[index].add(added);
 };
 
+window.addOwn = addSource;
+window.play = play;
+
 async function addSource(connection, source, how) {
   const audio = source === "voice" || source === "screen-audio";
   const track = await makeTrack(source, how, audio);

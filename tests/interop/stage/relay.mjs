@@ -61,6 +61,14 @@ export class Relay {
     return { up: of("up"), down: of("down") };
   }
 
+  /** Gives a client's link another port towards the server, as a NAT does that forgot it. */
+  rebind(ufrag) {
+    for (const client of [...this.clients.values()].filter((one) => one.ufrag === ufrag)) {
+      client.back.close();
+      client.back = this.backOf(client);
+    }
+  }
+
   close() {
     this.front.close();
     for (const client of this.clients.values()) {
@@ -82,17 +90,22 @@ export class Relay {
   }
 
   welcome(from) {
-    const back = createSocket({ type: "udp4", recvBufferSize: 1 << 21, sendBufferSize: 1 << 21 });
-    const client = { back, ufrag: null };
+    const client = { ufrag: null };
     const conditions = (way) => () => (this.special.get(client.ufrag) ?? this.common)[way];
     const { address, port } = this.target;
-    client.up = new Line(conditions("up"), this.chance, (datagram) => back.send(datagram, port, address));
+    client.up = new Line(conditions("up"), this.chance, (datagram) => client.back.send(datagram, port, address));
     client.down = new Line(conditions("down"), this.chance, (datagram) => this.front.send(datagram, from.port, from.address));
-    back.bind(0, address);
+    client.back = this.backOf(client);
+    return client;
+  }
+
+  backOf(client) {
+    const back = createSocket({ type: "udp4", recvBufferSize: 1 << 21, sendBufferSize: 1 << 21 });
+    back.bind(0, this.target.address);
     back.on("message", (datagram) => client.down.take(datagram));
     // A server that is gone answers by ICMP; that is for the clients to notice.
     back.on("error", () => {});
-    return client;
+    return back;
   }
 }
 
