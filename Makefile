@@ -1,9 +1,9 @@
-# What one does here: run · build · check · test · interop-doc · bench · doc. Everything that is missing is installed, or named (scripts/need.sh).
+# What one does here: run · build · check · test · interop-doc · link · compare · bench · doc. Everything that is missing is installed, or named (scripts/need.sh).
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/countersign
 
-.PHONY: run build console check test interop-doc bench doc rust-needs
+.PHONY: run build console check test interop-doc link compare bench doc rust-needs
 
 ## run: build, start with defaults, print one link to open.
 run: build
@@ -50,6 +50,16 @@ test: build tests/browser/node_modules/.installed tests/interop/node_modules/.in
 interop-doc: build tests/interop/node_modules/.installed .venv/.installed
 	@scripts/need.sh chromium firefox iproute2
 	@cd tests/interop && npm run doc --silent
+
+## link: how a viewer fares whose link shrinks to 300 kbit/s and grows again.
+link: build tests/interop/node_modules/.installed
+	@scripts/need.sh chromium iproute2
+	@cd tests/interop && npm run link --silent
+
+## compare: CPU for a forwarded packet, beside Janus with the same browsers. Some minutes.
+compare: build tests/interop/node_modules/.installed
+	@scripts/need.sh chromium iproute2 janus
+	@cd tests/interop && npm run compare --silent
 
 ## bench: numbers with names.
 bench: rust-needs
