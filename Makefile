@@ -1,9 +1,10 @@
-# What one does here: run · build · check · test · bench · sim · fuzz · doc. Everything that is missing is installed, or named (scripts/need.sh).
+# What one does here: run · build · check · test · bench · sim · fuzz · link · compare · interop-doc · doc. Everything that is missing is
+# installed, or named (scripts/need.sh).
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/countersign
 
-.PHONY: run build console check test bench sim fuzz doc rust-needs
+.PHONY: run build console check test bench sim fuzz link compare interop-doc doc rust-needs
 
 ## run: build, start with defaults, print one link to open.
 run: build
@@ -19,7 +20,7 @@ console/dist/index.html: console/node_modules/.installed $(shell find console -t
 	@cd console && npm run --silent build -- --logLevel warn >&2
 	@touch $@
 
-console/node_modules/.installed tests/browser/node_modules/.installed: %/node_modules/.installed: %/package-lock.json
+console/node_modules/.installed tests/browser/node_modules/.installed tests/interop/node_modules/.installed: %/node_modules/.installed: %/package-lock.json
 	@scripts/need.sh node
 	@echo "installing the npm packages of $*" >&2
 	@cd $* && npm ci --no-audit --no-fund --loglevel=error >&2
@@ -42,9 +43,24 @@ check: rust-needs console/node_modules/.installed
 	cd console && npm run --silent check
 
 ## test: everything; the last line has the counts of all runners together.
-test: build tests/browser/node_modules/.installed .venv/.installed
-	@scripts/need.sh chromium
+test: build tests/browser/node_modules/.installed tests/interop/node_modules/.installed .venv/.installed
+	@scripts/need.sh chromium firefox iproute2
 	@scripts/test.sh
+
+## interop-doc: docs/interop.md, written from a run of real clients.
+interop-doc: build tests/interop/node_modules/.installed .venv/.installed
+	@scripts/need.sh chromium firefox iproute2
+	@cd tests/interop && npm run doc --silent
+
+## link: how a viewer fares whose link shrinks to 300 kbit/s and grows again.
+link: build tests/interop/node_modules/.installed
+	@scripts/need.sh chromium iproute2
+	@cd tests/interop && npm run link --silent
+
+## compare: CPU for a forwarded packet, beside Janus with the same browsers. Some minutes.
+compare: build tests/interop/node_modules/.installed
+	@scripts/need.sh chromium iproute2 janus
+	@cd tests/interop && npm run compare --silent
 
 ## bench: numbers with names.
 bench: rust-needs

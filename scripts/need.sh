@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure of the named things: rust, node, cc, chromium, python. Installs by apt what is missing, and says so; without the right to
+# Makes sure of the named things: rust, node, cc, chromium, firefox, python, iproute2, janus. Installs by apt what is missing, and says so; without the right to
 # install it prints the line to run and stops.
 set -eu
 
@@ -25,6 +25,15 @@ for thing in "$@"; do
         ;;
     chromium)
         [ -x "${CHROMIUM_BIN:-/usr/bin/chromium}" ] || packages="$packages chromium"
+        ;;
+    firefox)
+        [ -x "${FIREFOX_BIN:-/usr/bin/firefox-esr}" ] || packages="$packages firefox-esr"
+        ;;
+    iproute2)
+        command -v ip >/dev/null 2>&1 || packages="$packages iproute2"
+        ;;
+    janus)
+        command -v janus >/dev/null 2>&1 || packages="$packages janus"
         ;;
     python)
         python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || packages="$packages python3 python3-venv"

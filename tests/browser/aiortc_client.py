@@ -1,10 +1,10 @@
 """A participant made of aiortc: an implementation of WebRTC that shares no code with the server or with browsers.
 
 It redeems an invite, authenticates, sends a tone and a moving picture, receives, and writes one JSON line a second to
-standard output: {"participant_id", "received": {participant: {source: {"frames", "energy"}}}}. It leaves when its
-standard input is closed.
+standard output: {"participant_id", "received": {participant: {source: {"frames", "energy"}}}, "channel", "chat"}. Every line of its
+standard input is a message for the data channel, which it opens when CHANNEL names one; when the input is closed, it leaves.
 
-    aiortc_client.py INVITE_LINK NAME
+    aiortc_client.py INVITE_LINK NAME [CHANNEL]
 """
 
 import asyncio
@@ -88,13 +88,17 @@ class Picture(VideoStreamTrack):
 
 
 class Client:
-    def __init__(self, link: str, name: str):
+    def __init__(self, link: str, name: str, channel: str | None = None):
         parts = urlsplit(link)
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.invite = parts.fragment
         self.name = name
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.chat = []
+        self.channel = channel and self.connection.createDataChannel(channel)
+        if self.channel:
+            self.channel.on("message", lambda text: self.chat.append(json.loads(text)))
         # aiortc makes its certificate itself and has no public way to ask for it; the session is bound to this one.
         (certificate,) = self.connection._RTCPeerConnection__certificates
         self.fingerprint = next(
@@ -217,7 +221,9 @@ class Client:
 
     async def reporting(self):
         while True:
-            print(json.dumps({"participant_id": self.participant, "received": self.received}), flush=True)
+            state = self.channel.readyState if self.channel else None
+            said = {"participant_id": self.participant, "received": self.received, "channel": state, "chat": self.chat}
+            print(json.dumps(said), flush=True)
             await asyncio.sleep(1)
 
 
@@ -225,13 +231,16 @@ async def main():
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
 
+    client = Client(*sys.argv[1:])
+
     def listen():
-        sys.stdin.read()
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(client.channel.send, line.strip())
         loop.call_soon_threadsafe(ended.set)
 
     # A daemon: a client that fails does not wait for its standard input.
     threading.Thread(target=listen, daemon=True).start()
-    await Client(sys.argv[1], sys.argv[2]).run(ended)
+    await client.run(ended)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,14 @@ function python() {
   return process.env.COUNTERSIGN_PYTHON ?? (existsSync(own) ? own : "python3");
 }
 
-/** Joins by an invite link with aiortc; the client leaves with the test. */
-export async function joinByAiortc(test, link, name) {
-  const child = spawn(python(), [join(HERE, "aiortc_client.py"), link, name], { stdio: ["pipe", "pipe", "pipe"] });
-  const client = { participantId: null, received: {}, faults: "", over: false };
+/** Joins by an invite link with aiortc; the client leaves with the test. `channel`: the data channel that it opens. */
+export async function joinByAiortc(test, link, name, { channel = null } = {}) {
+  const values = [join(HERE, "aiortc_client.py"), link, name, ...(channel ? [channel] : [])];
+  const child = spawn(python(), values, { stdio: ["pipe", "pipe", "pipe"] });
+  const client = { participantId: null, received: {}, channel: null, chat: [], faults: "", over: false };
   createInterface({ input: child.stdout }).on("line", (line) => {
-    const { participant_id, received } = JSON.parse(line);
-    client.participantId = participant_id;
-    client.received = received;
+    const { participant_id, received, channel: state, chat } = JSON.parse(line);
+    Object.assign(client, { participantId: participant_id, received, channel: state, chat });
   });
   child.stderr.on("data", (chunk) => (client.faults += chunk));
   child.once("exit", () => (client.over = true));
@@ -31,6 +31,7 @@ export async function joinByAiortc(test, link, name) {
     child.kill("SIGKILL");
   });
   client.leave = () => child.stdin.end();
+  client.write = (message) => child.stdin.write(`${JSON.stringify(message)}\n`);
   await until(`${name} is in the room`, async () => {
     if (client.over) throw new Error(`aiortc ended:\n${client.faults}`);
     return client.participantId !== null;

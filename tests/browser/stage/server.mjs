@@ -23,10 +23,14 @@ export function binary() {
   return process.env.COUNTERSIGN_BIN ?? join(resolve(REPOSITORY, target), "release/countersign");
 }
 
-/** Starts a server on free ports of the loopback. It ends with the test, and fails it when a participant's step panicked. */
-export async function startServer(test) {
+/**
+ * Starts a server on free ports of the loopback. It ends with the test, and fails it when a participant's step panicked.
+ * `address`: where it takes media; `media`: more lines of its `[media]`, made when the port is known.
+ */
+export async function startServer(test, { address = "127.0.0.1", media = async () => [] } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "countersign-browser-"));
-  const server = new Server(folder, await freeTcpPort(), await freeUdpPort());
+  const host = address.includes(":") ? `[${address}]` : address;
+  const server = new Server(folder, await freeTcpPort(), { address, host, port: await freeUdpPort(address) });
   atEnd(test, async () => {
     try {
       if (server.child) await server.checkPanics();
@@ -35,16 +39,18 @@ export async function startServer(test) {
       await rm(folder, { recursive: true, force: true });
     }
   });
+  server.more = await media(server.media);
   await server.start();
   return server;
 }
 
 class Server {
-  constructor(folder, httpPort, mediaPort) {
+  constructor(folder, httpPort, media) {
     this.data = join(folder, "data");
     this.config = join(folder, "countersign.toml");
     this.httpPort = httpPort;
-    this.mediaPort = mediaPort;
+    this.media = media;
+    this.more = [];
     this.origin = `http://127.0.0.1:${httpPort}`;
     this.child = null;
     this.log = "";
@@ -70,7 +76,10 @@ class Server {
       };
       child.stdout.on("data", read);
       child.stderr.on("data", read);
-      child.once("error", failed);
+      child.once("error", (fault) => {
+        clearTimeout(late);
+        failed(fault);
+      });
       child.once("exit", (code) => failed(new Error(`the server ended with ${code}:\n${this.log}`)));
     });
     this.token = (await readFile(join(this.data, "admin-token"), "utf8")).trim();
@@ -83,8 +92,9 @@ class Server {
       "[http]",
       `listen = "127.0.0.1:${this.httpPort}"`,
       "[media]",
-      `listen_udp = "127.0.0.1:${this.mediaPort}"`,
-      `listen_tcp = "127.0.0.1:${this.mediaPort}"`,
+      `listen_udp = "${this.media.host}:${this.media.port}"`,
+      ...(this.more.some((line) => line.startsWith("listen_tcp")) ? [] : [`listen_tcp = "${this.media.host}:${this.media.port}"`]),
+      ...this.more,
       "",
     ].join("\n");
   }
@@ -116,11 +126,11 @@ function freeTcpPort() {
   });
 }
 
-function freeUdpPort() {
+function freeUdpPort(address) {
   return new Promise((found, failed) => {
-    const probe = createSocket("udp4");
+    const probe = createSocket(address.includes(":") ? "udp6" : "udp4");
     probe.once("error", failed);
-    probe.bind(0, "127.0.0.1", () => {
+    probe.bind(0, address, () => {
       const { port } = probe.address();
       probe.close(() => found(port));
     });

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { openPage, seat, startChromium } from "../stage/pages.mjs";
+import { startScene } from "../stage/scene.mjs";
+import { hears, sees, seesHeight } from "../stage/watching.mjs";
+
+/** About 2.5 Mbit/s in three layers of 540, 270 and 135 lines. */
+const SENDER = {
+  voice: { from: "device" },
+  camera: {
+    from: "drawn",
+    width: 960,
+    height: 540,
+    fps: 12,
+    layers: [
+      { rid: "l", scaleResolutionDownBy: 4, maxBitrate: 75_000 },
+      { rid: "m", scaleResolutionDownBy: 2, maxBitrate: 450_000 },
+      { rid: "h", scaleResolutionDownBy: 1, maxBitrate: 1_975_000 },
+    ],
+  },
+};
+const HIGH = (height) => height > 400;
+const LOW = (height) => height < 200;
+const NARROW = { rate: 300_000, queue: 300, delay: 10 };
+const WIDE = { delay: 10 };
+const DOWN_MS = 3_000;
+const UP_MS = 10_000;
+/** How long the small link is watched. */
+const WATCHED_MS = 10_000;
+/** Of the sound that is played, what the receiver may have made up. */
+const MADE_UP = 0.03;
+/** Of the 12 that are sent. */
+const LEAST_FPS = 9;
+
+test("a viewer behind a link of 300 kbit/s, in a room of senders of 2.5 Mbit/s", { timeout: 240_000 }, async (t) => {
+  const { server, relay, link } = await startScene(t, { relayed: true });
+  const browsers = await Promise.all([startChromium(t), startChromium(t)]);
+  const pages = [];
+  for (const browser of browsers) pages.push(await openPage(browser, server));
+  const senders = [];
+  for (const name of ["One", "Two"]) senders.push(await seat(pages[0], link, name, { sources: SENDER }));
+  const narrow = await seat(pages[1], link, "The viewer behind the small link");
+  const wide = await seat(pages[1], link, "The other viewer");
+  const tiles = senders.map(({ id }) => ({ participant_id: id, source: "camera", height: 540 }));
+  for (const viewer of [narrow, wide]) {
+    await viewer.view(tiles);
+    for (const { id } of senders) await Promise.all([seesHeight(viewer, id, HIGH, { patienceMs: 60_000 }), hears(viewer, id)]);
+  }
+  const others = watch(wide, senders);
+  const ufrag = await narrow.ufrag();
+
+  const [first] = tiles;
+  await t.test("low layer and unbroken sound within 3 s", async (inner) => {
+    const begun = Date.now();
+    relay.shapeOne(ufrag, { down: NARROW });
+    await seesHeight(narrow, first.participant_id, LOW, { patienceMs: 4 * DOWN_MS });
+    const took = Date.now() - begun;
+    inner.diagnostic(`low layer of the first tile after ${took} ms`);
+    await pause(Math.max(0, begun + DOWN_MS - Date.now()));
+    const [, ...sounds] = await Promise.all([sees(narrow, first.participant_id), ...senders.map(({ id }) => listen(narrow, id, WATCHED_MS))]);
+    for (const sound of sounds) inner.diagnostic(`sound from then on: ${JSON.stringify(sound)}`);
+    inner.diagnostic(`the link: ${JSON.stringify(relay.counts(ufrag).down)}`);
+    assert.ok(took <= DOWN_MS, `low layer after ${took} ms`);
+    for (const { madeUp, seconds } of sounds) {
+      assert.ok(madeUp <= MADE_UP, `${(madeUp * 100).toFixed(1)} % of the sound was made up`);
+      assert.ok(Math.min(...seconds) > 0, "a second without sound");
+    }
+  });
+
+  await t.test("high layer within 10 s of the link growing", async (inner) => {
+    const begun = Date.now();
+    relay.shapeOne(ufrag, { down: WIDE });
+    await seesHeight(narrow, first.participant_id, HIGH, { patienceMs: 4 * UP_MS });
+    const took = Date.now() - begun;
+    inner.diagnostic(`high layer of the first tile after ${took} ms`);
+    assert.ok(took <= UP_MS, `high layer after ${took} ms`);
+  });
+
+  await t.test("the others notice nothing", async (inner) => {
+    for (const { least, fps, still } of await others.end()) {
+      inner.diagnostic(`at least ${least} lines, ${fps.toFixed(1)} frames a second, ${still.toFixed(1)} s still`);
+      assert.ok(HIGH(least), `${least} lines`);
+      assert.ok(fps >= LEAST_FPS, `${fps} frames a second`);
+    }
+  });
+});
+
+/** What a seat hears of a participant, second by second. */
+async function listen(viewer, participant, ms) {
+  const begin = await viewer.stream(participant, "voice");
+  let last = begin;
+  const seconds = [];
+  for (let gone = 0; gone < ms; gone += 1_000) {
+    await pause(1_000);
+    const now = await viewer.stream(participant, "voice");
+    seconds.push(now.packetsReceived - last.packetsReceived);
+    last = now;
+  }
+  const madeUp = (last.concealedSamples - begin.concealedSamples) / (last.totalSamplesReceived - begin.totalSamplesReceived);
+  return { madeUp, seconds, lost: last.packetsLost - begin.packetsLost };
+}
+
+/** Watches the pictures of a seat until told to end. */
+function watch(viewer, participants) {
+  const seen = participants.map(({ id }) => ({ id, least: Infinity, from: null, to: null }));
+  let on = true;
+  const watching = (async () => {
+    while (on) {
+      for (const one of seen) {
+        const stream = await viewer.stream(one.id, "camera");
+        one.from ??= stream;
+        one.to = stream;
+        one.least = Math.min(one.least, stream.frameHeight);
+      }
+      await pause(250);
+    }
+  })();
+  return {
+    end: async () => {
+      on = false;
+      await watching;
+      return seen.map(({ least, from, to }) => ({
+        least,
+        fps: ((to.framesDecoded - from.framesDecoded) / (to.timestamp - from.timestamp)) * 1_000,
+        still: to.totalFreezesDuration - from.totalFreezesDuration,
+      }));
+    },
+  };
+}

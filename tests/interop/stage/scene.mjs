@@ -1,0 +1,21 @@
+// A server, a relay before it if wanted, and a room with an invite for everybody.
+import { startServer } from "../../browser/stage/server.mjs";
+import { startRelay } from "./relay.mjs";
+
+/** The address that namespace.sh gives. */
+export const ADDRESS = "10.77.0.1";
+
+/** `relayed`: clients are told the relay's address, and no other. `more`: lines of `[media]`, given the server's media address. */
+export async function startScene(test, { relayed = false, address = ADDRESS, more = () => [] } = {}) {
+  let relay = null;
+  const server = await startServer(test, {
+    address,
+    media: async (media) => {
+      if (relayed) relay = await startRelay(test, media);
+      return [...(relay ? [`advertise = ["${relay.address}:${relay.port}"]`] : []), ...more(media)];
+    },
+  });
+  const { room_id } = await server.admin.createRoom("Interop");
+  const { url } = await server.admin.invite(room_id, 100);
+  return { server, relay, room: room_id, link: url };
+}
