@@ -82,6 +82,7 @@ fuzz_target!(|input: (Vec<&str>, Vec<Vec<Edit<'_>>>, Vec<&[u8]>)| {
         index: ShardIndex(0),
         candidates: vec![SocketAddr::from(SERVER)],
         tcp_candidates: Vec::new(),
+        dtls_1_3: false,
         certificate: certificate().clone(),
         max_participants: 2,
         max_in_room: 2,

@@ -328,6 +328,7 @@ fn media_config(config: &Checked) -> MediaConfig {
     let media = &config.media;
     MediaConfig {
         shards: media.shards,
+        dtls_1_3: media.dtls_1_3,
         listen_udp: media.listen_udp.clone(),
         listen_tcp: media.listen_tcp.clone(),
         advertise: media.advertise.clone(),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use str0m::bwe::Bitrate;
-use str0m::config::CryptoProvider;
+use str0m::config::{CryptoProvider, DtlsVersion};
 use str0m::rtp::Ssrc;
 use str0m::{Candidate, IceCreds, Input, PacerReason, Reason, Rtc, RtcError};
 
@@ -260,6 +260,7 @@ pub(crate) struct Joining {
 pub(crate) struct Setup<'a> {
     pub candidates: &'a [Candidate],
     pub certificate: &'a Certificate,
+    pub dtls_1_3: bool,
     pub crypto: &'a std::sync::Arc<CryptoProvider>,
 }
 
@@ -268,6 +269,7 @@ pub(crate) fn build_rtc(profile: &Profile, creds: IceCreds, setup: &Setup<'_>, n
         .set_crypto_provider(std::sync::Arc::clone(setup.crypto))
         .set_dtls_cert(setup.certificate.to_dtls())
         .set_local_ice_credentials(creds)
+        .set_dtls_version(if setup.dtls_1_3 { DtlsVersion::Auto } else { DtlsVersion::Dtls12 })
         .set_ice_lite(true)
         .set_rtp_mode(true)
         .clear_codecs()

@@ -133,6 +133,7 @@ impl Shard {
         let setup = Setup {
             candidates: &self.candidates,
             certificate: &self.config.certificate,
+            dtls_1_3: self.config.dtls_1_3,
             crypto: &self.crypto,
         };
         let mut participant = Participant::new(joining, creds, &setup, now);
@@ -237,6 +238,7 @@ impl Shard {
         let setup = Setup {
             candidates: &self.candidates,
             certificate: &self.config.certificate,
+            dtls_1_3: self.config.dtls_1_3,
             crypto: &self.crypto,
         };
         participant.rtc = build_rtc(&participant.profile, creds, &setup, now);

@@ -46,6 +46,8 @@ pub struct ShardConfig {
     pub tcp_candidates: Vec<SocketAddr>,
     /// Presented to every participant.
     pub certificate: Certificate,
+    /// Whether DTLS 1.3 is allowed beside 1.2. It takes the client's first SRTP cipher, 1.2 the fastest that both have.
+    pub dtls_1_3: bool,
     /// Participants in all rooms together.
     pub max_participants: usize,
     /// Participants in one room.
@@ -588,6 +590,7 @@ mod tests {
             index: ShardIndex(0),
             candidates: vec![SocketAddr::from(([192, 0, 2, 1], 8443))],
             tcp_candidates: Vec::new(),
+            dtls_1_3: false,
             certificate: Certificate {
                 certificate: certificate.certificate,
                 private_key: certificate.private_key,

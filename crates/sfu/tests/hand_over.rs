@@ -125,6 +125,7 @@ impl Pair {
                 index: ShardIndex(index),
                 candidates: vec![SERVER],
                 tcp_candidates: Vec::new(),
+                dtls_1_3: false,
                 certificate: certificate.clone(),
                 max_participants: 10,
                 max_in_room: 10,

@@ -86,6 +86,8 @@ pub struct Media {
     pub stun: Vec<String>,
     /// Media threads, 1 to 64.
     pub shards: u8,
+    /// Whether DTLS 1.3 is allowed beside 1.2.
+    pub dtls_1_3: bool,
 }
 
 /// The log.
@@ -122,6 +124,7 @@ impl Checked {
                 advertise: file.media.advertise.map_or_else(Vec::new, |set| set.value),
                 stun: file.media.stun.map_or_else(Vec::new, |set| set.value.0),
                 shards: file.media.shards.map_or_else(cores, |set| set.value.0),
+                dtls_1_3: file.media.dtls_1_3.is_some_and(|set| set.value),
             },
             metrics_listen: file.metrics.listen.map(|set| set.value),
             log: Log {

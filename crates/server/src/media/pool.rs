@@ -40,6 +40,8 @@ const MAX_IN_ROOM: usize = 100;
 pub struct MediaConfig {
     /// Media threads, 1 to 64. Each has rooms of its own.
     pub shards: u8,
+    /// Whether DTLS 1.3 is allowed beside 1.2.
+    pub dtls_1_3: bool,
     /// UDP addresses to bind; port 0 takes a free one.
     pub listen_udp: Vec<SocketAddr>,
     /// TCP addresses to bind; none: no media over TCP.
@@ -160,7 +162,15 @@ impl MediaPool {
         let mailboxes = Arc::clone(&shared.mailboxes);
         let (acceptor, waker) = Acceptor::new(listeners, tcp_ways.clone(), mailboxes, Arc::clone(&over))?;
         let door = Arc::new(Door { over: Arc::clone(&over), waker });
-        let base = Base { ways, tcp_ways, shared, certificate: make_certificate()?, count, over };
+        let base = Base {
+            ways,
+            tcp_ways,
+            shared,
+            certificate: make_certificate()?,
+            dtls_1_3: config.dtls_1_3,
+            count,
+            over,
+        };
         let mut seeds = StdRng::from_seed(seed);
         let made = deal(ports, parts.len()).into_iter().zip(parts).zip(0..count);
         let made = made
@@ -271,6 +281,7 @@ struct Base {
     shared: Shared,
     /// One for the life of the process; clients learn its fingerprint from every answer.
     certificate: Certificate,
+    dtls_1_3: bool,
     count: u8,
     over: Arc<AtomicBool>,
 }
@@ -288,6 +299,7 @@ impl Base {
             candidates: self.ways.candidates(),
             tcp_candidates: self.tcp_ways.candidates(),
             certificate: self.certificate.clone(),
+            dtls_1_3: self.dtls_1_3,
             max_participants: MAX_PARTICIPANTS,
             max_in_room: MAX_IN_ROOM,
         };

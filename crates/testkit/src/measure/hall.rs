@@ -58,6 +58,7 @@ impl Hall {
             index: ShardIndex(0),
             candidates: vec![server],
             tcp_candidates: Vec::new(),
+            dtls_1_3: false,
             certificate,
             max_participants: 2_000,
             max_in_room: 1_000,

@@ -70,6 +70,7 @@ impl Stage {
             index: ShardIndex(0),
             candidates: vec![SERVER],
             tcp_candidates: Vec::new(),
+            dtls_1_3: false,
             certificate: server_certificate(),
             max_participants: 1_000,
             max_in_room: 200,
