@@ -1,9 +1,9 @@
-# What one does here: run · build · check · test · interop-doc · link · compare · bench · doc. Everything that is missing is installed, or named (scripts/need.sh).
+# What one does here: run · build · check · test · interop-doc · link · compare · bench · sim · fuzz · doc. Everything that is missing is installed, or named (scripts/need.sh).
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/countersign
 
-.PHONY: run build console check test interop-doc link compare bench doc rust-needs
+.PHONY: run build console check test interop-doc link compare bench sim fuzz doc rust-needs
 
 ## run: build, start with defaults, print one link to open.
 run: build
@@ -64,6 +64,17 @@ compare: build tests/interop/node_modules/.installed
 ## bench: numbers with names.
 bench: rust-needs
 	cargo bench --locked --package testkit --bench forward
+
+## sim: whole calls out of SEEDS seeds (or the one called SEED), with an adversary; names those that fail.
+SEEDS ?= 500
+SEED ?=
+sim: rust-needs
+	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --locked --package sfu --test seeds -- stories_end_well
+
+## fuzz: every target for FUZZ_SECONDS, from its corpus.
+FUZZ_SECONDS ?= 60
+fuzz: rust-needs
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 ## doc: the documentation of the crates.
 doc: rust-needs

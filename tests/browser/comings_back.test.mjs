@@ -23,6 +23,19 @@ test("what breaks comes back by itself", { timeout: 180_000 }, async (t) => {
     assert.equal(await idOf(ana), ids[0]);
   });
 
+  await t.test("the network changes: the media looks for another way over the same connection", async () => {
+    const ways = () => ana.evaluate(() => window.recorded.sent.flatMap((text) => /a=ice-ufrag:(\S+?)\\r/.exec(text)?.[1] ?? []));
+    const answers = () => ana.evaluate(() => window.recorded.received.filter((text) => /^{"type":"answer"/.test(text)).length);
+    const before = await answers();
+    const [first] = await ways();
+    await ana.evaluate(() => window.dispatchEvent(new Event("online")));
+    await until("Ana is answered", async () => (await answers()) > before);
+    assert.notEqual((await ways()).at(-1), first);
+    await Promise.all([seesAndHears(ana, [ids[1]]), seesAndHears(ben, [ids[0]])]);
+    assert.equal(await ana.evaluate(() => window.recorded.connections.length), 1);
+    await inCall(ana);
+  });
+
   await t.test("a media connection breaks: another takes its place", async () => {
     await ana.evaluate(() => window.recorded.connections.at(-1).close());
     // A connection that the page closes itself tells it nothing: the server does.

@@ -71,10 +71,12 @@ function useChat(view: CallView) {
   const latest = view.lines.at(-1)?.key ?? 0;
   const read = useRef(0);
   if (open) read.current = latest;
-  const toggle = () => {
-    if (open) document.querySelector<HTMLElement>("[data-chat-button]")?.focus();
-    setOpen(!open);
-  };
+  const toggle = () => setOpen(!open);
+  const wasOpen = useRef(false);
+  useEffect(() => {
+    if (wasOpen.current && !open) document.querySelector<HTMLElement>("[data-chat-button]")?.focus();
+    wasOpen.current = open;
+  }, [open]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       // By its place: Alt makes another letter of it on some keyboards.

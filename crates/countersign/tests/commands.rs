@@ -31,6 +31,8 @@ fn countersign(folder: &Path, arguments: &[&str]) -> Command {
             "http.listen=127.0.0.1:0",
             "--set",
             "media.listen_udp=127.0.0.1:0",
+            "--set",
+            "media.listen_tcp=127.0.0.1:0",
         ])
         .args(arguments)
         .stdin(Stdio::null());

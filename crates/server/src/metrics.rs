@@ -19,7 +19,10 @@ use prometheus_client::{
 };
 use sfu::Stats;
 
-use crate::{app::Census, media::MediaPool};
+use crate::{
+    app::Census,
+    media::{MediaPool, ShardFigures},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -113,10 +116,85 @@ const COUNTERS: [Figure; 8] = [
     ("participant_panics", "Participants removed by a panic; a defect", |stats| stats.panics),
 ];
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShardLabel {
+    shard: u32,
+}
+
+/// A figure of each media thread, so that an uneven load is seen.
+type ShardFigure = (&'static str, &'static str, MetricType, fn(&ShardFigures) -> f64);
+
+const SHARD_FIGURES: [ShardFigure; 13] = [
+    ("media_shard_cpu_seconds", "Processor time", MetricType::Counter, |one| one.cpu.as_secs_f64()),
+    ("media_shard_participants", "Media connections", MetricType::Gauge, |one| float(one.stats.participants)),
+    ("media_shard_datagrams_in", "Datagrams received", MetricType::Counter, |one| {
+        float(one.stats.datagrams_in)
+    }),
+    ("media_shard_datagrams_out", "Datagrams sent", MetricType::Counter, |one| {
+        float(one.stats.datagrams_out)
+    }),
+    ("media_shard_handed_over", "Datagrams given to the shard whose they are", MetricType::Counter, |one| {
+        float(one.stats.handed_over)
+    }),
+    ("media_shard_taken_over", "Datagrams that another shard had received", MetricType::Counter, |one| {
+        float(one.stats.taken_over)
+    }),
+    (
+        "media_shard_handover_dropped",
+        "Datagrams and notes that were too many to be handed over",
+        MetricType::Counter,
+        |one| float(one.handover_dropped.saturating_add(one.stats.not_handed_over)),
+    ),
+    ("media_shard_learnt_paths", "Paths known to be another shard's", MetricType::Gauge, |one| {
+        float(one.stats.learnt_paths)
+    }),
+    ("media_shard_gso_sends", "UDP sends of several datagrams in one", MetricType::Counter, |one| {
+        float(one.joined_sends)
+    }),
+    ("media_shard_gso_segments", "Datagrams that left in them", MetricType::Counter, |one| {
+        float(one.joined_datagrams)
+    }),
+    ("media_shard_tcp_connections", "Connections over TCP", MetricType::Gauge, |one| {
+        float(one.tcp_connections)
+    }),
+    (
+        "media_shard_tcp_dropped",
+        "Packets that slow readers over TCP have not got",
+        MetricType::Counter,
+        |one| float(one.tcp_dropped),
+    ),
+    ("media_shard_send_lost", "Datagrams that the system did not take", MetricType::Counter, |one| {
+        float(one.send_lost)
+    }),
+];
+
+/// Counters of the metrics format are floating-point numbers anyway; they are exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "the text format has the same precision")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+fn encode_shards(encoder: &mut DescriptorEncoder, shards: &[ShardFigures]) -> Result<(), fmt::Error> {
+    for (name, help, kind, figure) in SHARD_FIGURES {
+        let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+        for (shard, figures) in (0..).zip(shards) {
+            let label = ShardLabel { shard };
+            let each = family.encode_family(&label)?;
+            match kind {
+                MetricType::Counter => ConstCounter::new(figure(figures)).encode(each)?,
+                _ => ConstGauge::new(figure(figures)).encode(each)?,
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Collector for Board {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let (stats, present) =
-            self.0.get().map(|(media, census)| (media.stats(), census.take())).unwrap_or_default();
+        let (shards, present) =
+            self.0.get().map(|(media, census)| (media.figures(), census.take())).unwrap_or_default();
+        let stats: Stats = shards.iter().map(|figures| figures.stats).sum();
+        encode_shards(&mut encoder, &shards)?;
         for (name, help, figure) in COUNTERS {
             let counter = ConstCounter::new(figure(&stats));
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;

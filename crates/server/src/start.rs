@@ -94,6 +94,8 @@ pub struct Addresses {
     pub http: SocketAddr,
     /// Media over UDP.
     pub media_udp: Vec<SocketAddr>,
+    /// Media over TCP.
+    pub media_tcp: Vec<SocketAddr>,
     /// The listener with nothing but metrics.
     pub metrics: Option<SocketAddr>,
 }
@@ -131,7 +133,10 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let ground = Ground::prepare(config).await?;
-        let media = MediaPool::start(&media_config(&ground.config), ambient::random()?)?;
+        let (config, seed) = (media_config(&ground.config), ambient::random()?);
+        // STUN servers may take seconds.
+        let media = tokio::task::spawn_blocking(move || MediaPool::start(&config, seed));
+        let media = media.await.map_err(|error| MediaError::System(io::Error::other(error)))??;
         let pool = media.pool.clone();
         let begun = Running::begin(ground, media).await;
         if begun.is_err() {
@@ -201,9 +206,10 @@ impl Running {
         let addresses = Addresses {
             http: main.address(),
             media_udp: media.bound,
+            media_tcp: media.bound_tcp,
             metrics: metrics_listener.as_ref().map(Listening::address),
         };
-        tracing::info!(http = %addresses.http, media = ?addresses.media_udp, "started");
+        tracing::info!(http = %addresses.http, media = ?addresses.media_udp, media_tcp = ?addresses.media_tcp, "started");
         Ok(Self {
             addresses,
             public_url,
@@ -319,5 +325,12 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn media_config(config: &Checked) -> MediaConfig {
-    MediaConfig { listen_udp: config.media.listen_udp.clone(), advertise: config.media.advertise.clone() }
+    let media = &config.media;
+    MediaConfig {
+        shards: media.shards,
+        listen_udp: media.listen_udp.clone(),
+        listen_tcp: media.listen_tcp.clone(),
+        advertise: media.advertise.clone(),
+        stun: media.stun.clone(),
+    }
 }

@@ -30,6 +30,12 @@ struct Shown {
 }
 
 impl Shown {
+    /// Whether the choice is less than what a viewer with all the bandwidth would get, or nearly.
+    fn is_less_than_wanted(&self, now: Instant, rank: Option<usize>) -> bool {
+        let best = allocate::best(now, &self.wish());
+        best.is_some_and(|best| rank.is_none_or(|rank| rank < best))
+    }
+
     fn wish(&self) -> Wish<'_, Picture> {
         Wish { key: self.key, need: self.need, layers: &self.layers }
     }
@@ -62,6 +68,8 @@ impl Shard {
             let chosen = shown.iter().zip(&chosen).find(|(shown, _)| shown.key == key);
             track.target = chosen.and_then(|(shown, rank)| shown.by_rank.get((*rank)?).copied());
         }
+        let less = shown.iter().zip(&chosen).any(|(shown, rank)| shown.is_less_than_wanted(now, *rank));
+        participant.short = budget.is_some() && less;
         participant.adapt_at = flowing.then(|| now + ADAPT_EVERY);
         let desired = desired.saturating_add(sound).max(LEAST_DESIRED);
         if participant.estimate.is_some() && participant.desired != desired {

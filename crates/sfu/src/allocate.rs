@@ -14,10 +14,17 @@ const ASSUMED_HEIGHT: u16 = 720;
 /// After a layer was lost: how long until the next try, at first and at most.
 const FIRST_WAIT: Duration = Duration::from_millis(1_500);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// How long a picture stays that does not fit even as its lowest layer. Estimates dip.
+const GRACE: Duration = Duration::from_millis(700);
 /// After this long without a loss the waits begin anew.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
 /// A budget that has clearly grown is believed at once, but only so often: a link that comes and goes would flicker.
 const LEAP_EVERY: Duration = Duration::from_secs(5);
+/// A budget has stood when it has for so many spans.
+const SPANS: usize = 4;
+const SPAN: Duration = Duration::from_millis(500);
+/// Bits per second from which a budget rises that was nothing.
+const LEAST_RISE: u64 = 50_000;
 
 /// A layer of a published picture, as measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +73,8 @@ struct Track {
     /// Whether it has gone up since it was last lost.
     climbed: bool,
     leapt: Option<Instant>,
+    /// Since when its lowest layer does not fit.
+    over_since: Option<Instant>,
 }
 
 /// The loss of a layer.
@@ -117,10 +126,12 @@ impl<K: Copy + Ord> Allocation<K> {
                 let alone = std::mem::take(&mut first);
                 let Some(how) = purse.affords(now, offer, step, alone) else { continue };
                 purse.spent = purse.spent.saturating_add(step.more);
-                if how == How::Keep {
-                    purse.owed = purse.owed.saturating_sub(step.more);
+                match how {
+                    How::Keep => purse.owed = purse.owed.saturating_sub(step.more),
+                    // What it takes from those behind it must not come back to them, or the next dip would cost them more.
+                    How::Climb => purse.keep = purse.keep.min(purse.climb.saturating_mul(100) / 115),
+                    How::Leap => offer.leaps = true,
                 }
-                offer.leaps |= how == How::Leap;
                 offer.given += 1;
             }
         }
@@ -134,6 +145,11 @@ pub(crate) fn desired<K: Copy>(now: Instant, wishes: &[Wish<'_, K>]) -> u64 {
     total.saturating_add(total / 3)
 }
 
+/// Returns the layer that a wish would get if bandwidth were no question.
+pub(crate) fn best<K: Copy>(now: Instant, wish: &Wish<'_, K>) -> Option<usize> {
+    Offer::new(now, wish, Track::default()).steps.last().map(|step| step.index)
+}
+
 /// One wish with its layers as steps of a stair.
 #[derive(Debug)]
 struct Offer {
@@ -143,6 +159,8 @@ struct Offer {
     /// Steps that it gets.
     given: usize,
     leaps: bool,
+    /// Whether its lowest layer does not fit.
+    over: bool,
     track: Track,
 }
 
@@ -157,7 +175,7 @@ impl Offer {
     fn new<K: Copy>(now: Instant, wish: &Wish<'_, K>, track: Track) -> Self {
         let steps = steps(now, wish.need, wish.layers);
         let had = track.target.map_or(0, |target| steps.iter().filter(|step| step.index <= target).count());
-        Self { steps, had, given: 0, leaps: false, track }
+        Self { steps, had, given: 0, leaps: false, over: false, track }
     }
 
     fn cost(&self, count: usize) -> u64 {
@@ -178,8 +196,10 @@ impl Offer {
         on.next().is_some_and(|first| first.had <= 1) && on.all(|offer| offer.had == 0)
     }
 
+    /// A lowest layer waits no longer than the first time: without it there is no picture at all.
     fn may_climb(&self, now: Instant) -> bool {
-        self.track.wait.is_none_or(|wait| wait.since + wait.length <= now)
+        let longest = if self.given == 0 { FIRST_WAIT } else { LONGEST_WAIT };
+        self.track.wait.is_none_or(|wait| wait.since + wait.length.min(longest) <= now)
     }
 
     fn may_leap(&self, now: Instant) -> bool {
@@ -188,7 +208,8 @@ impl Offer {
 
     /// What to remember of it.
     fn settle(&self, now: Instant) -> Track {
-        let mut track = Track { target: self.target(), ..self.track };
+        let over_since = self.over.then(|| self.track.over_since.unwrap_or(now));
+        let mut track = Track { target: self.target(), over_since, ..self.track };
         if self.given > self.had {
             track.climbed = true;
             track.leapt = if self.leaps { Some(now) } else { track.leapt };
@@ -260,13 +281,21 @@ enum How {
 impl Purse {
     /// A most important picture that hardly moves is better than none: its lowest layer stays down to two fifths of its cost, and comes
     /// from three.
-    fn affords(&self, now: Instant, offer: &Offer, step: Step, most_important: bool) -> Option<How> {
+    fn affords(&self, now: Instant, offer: &mut Offer, step: Step, most_important: bool) -> Option<How> {
         let after = self.spent.saturating_add(step.more);
         let within = |limit: u64, percent: u64, alone: u64| {
             part(after, percent) <= limit || (most_important && part(after, alone) <= limit)
         };
         if offer.given < offer.had {
-            return within(self.keep, 100, 40).then_some(How::Keep);
+            // A picture is taken away only when it clearly does not fit, and not for a dip of the estimate.
+            let percent = if offer.given == 0 { 80 } else { 100 };
+            let fits = within(self.keep, percent, 40);
+            if offer.given > 0 || fits {
+                return fits.then_some(How::Keep);
+            }
+            offer.over = true;
+            let since = offer.track.over_since.unwrap_or(now);
+            return (now.saturating_duration_since(since) < GRACE).then_some(How::Keep);
         }
         if offer.may_climb(now) && within(self.climb, 115, 60) {
             return Some(How::Climb);
@@ -279,29 +308,31 @@ impl Purse {
 /// What can be built on: down with every dip at once, up only with what has stood for a while and is worth it.
 #[derive(Debug, Default)]
 struct Budget {
-    /// The least of each half second, the newest first.
-    least: [Option<u64>; 4],
+    /// The least of each span, the newest first.
+    least: [Option<u64>; SPANS],
     newest_at: Option<Instant>,
     believed: u64,
 }
 
 impl Budget {
-    const SPAN: Duration = Duration::from_millis(500);
-
     fn observe(&mut self, now: Instant, budget: u64) {
         let Some(newest_at) = self.newest_at else {
-            *self = Self { least: [Some(budget); 4], newest_at: Some(now), believed: budget };
+            *self = Self { least: [Some(budget); SPANS], newest_at: Some(now), believed: budget };
             return;
         };
-        if now >= newest_at + Self::SPAN {
+        if now >= newest_at + SPAN {
             self.least.rotate_right(1);
             self.least[0] = None;
             self.newest_at = Some(now);
         }
         self.least[0] = Some(self.least[0].map_or(budget, |had| had.min(budget)));
         let stood = self.least.iter().flatten().copied().min().unwrap_or(budget);
-        if budget < self.believed || stood >= part(self.believed, 110) {
-            self.believed = stood.min(budget);
+        let risen = part(self.believed, 110).max(LEAST_RISE);
+        if budget < self.believed {
+            self.believed = budget;
+        } else if stood >= risen {
+            // Not all of it: four high estimates in a row may be chance.
+            self.believed = risen;
         }
     }
 }
@@ -483,16 +514,19 @@ mod tests {
             tracks in proptest::collection::vec(
                 proptest::collection::vec(30 * KBIT..3_000 * KBIT, 1..4), 1..9),
             seed in any::<u64>(),
+            every in prop::sample::select(vec![100_u64, 500]),
         ) {
             let mut rng = fastrand::Rng::with_seed(seed);
             let sorted: Vec<Vec<u64>> = tracks.into_iter().map(|mut track| { track.sort_unstable(); track }).collect();
             let costs: Vec<&[u64]> = sorted.iter().map(Vec::as_slice).collect();
             let mut viewer = Viewer::new(&costs);
-            for _ in 0..600 {
+            for _ in 0..60_000 / every {
+                viewer.now += Duration::from_millis(every - 100);
                 viewer.tell(Some(budget * rng.u64(900..=1_100) / 1_000));
             }
-            // One change is the beginning.
-            prop_assert!(viewer.changes.iter().all(|changes| *changes <= 3), "{:?}", viewer.changes);
+            // One change is the beginning. Of fewer estimates, more in a row are high by chance.
+            let most = if every == 100 { 4 } else { 6 };
+            prop_assert!(viewer.changes.iter().all(|changes| *changes <= most), "{:?}", viewer.changes);
         }
 
         #[test]
@@ -507,10 +541,22 @@ mod tests {
             for (budget, pause) in steps {
                 viewer.now += Duration::from_millis(pause);
                 viewer.tell(Some(budget * KBIT));
+                // What comes may put another over, which then has its grace.
+                for _ in 0..=2 * sorted.len() {
+                    viewer.now += GRACE;
+                    viewer.tell(Some(budget * KBIT));
+                }
                 let cost = |(track, target): (&Vec<u64>, &Option<usize>)| target.map_or(0, |layer| track[layer]);
                 let spent: u64 = sorted.iter().zip(&viewer.targets).map(cost).sum();
                 let alone = viewer.targets[0] == Some(0) && viewer.targets[1..].iter().all(Option::is_none);
-                let limit = if alone { budget * KBIT * 5 / 2 + 3 } else { budget * KBIT };
+                let lowest = viewer.targets.iter().all(|target| target.is_none_or(|layer| layer == 0));
+                let limit = if alone {
+                    budget * KBIT * 5 / 2 + KBIT
+                } else if lowest {
+                    budget * KBIT * 5 / 4 + KBIT
+                } else {
+                    budget * KBIT
+                };
                 prop_assert!(spent <= limit, "{spent} of {budget} kbit/s: {:?}", viewer.targets);
             }
         }

@@ -90,6 +90,9 @@ impl Shard {
             accepted = !claimed || participant.rtc.accepts(&input);
             if accepted { participant.rtc.handle_input(input) } else { Ok(()) }
         });
+        if accepted && let Some(participant) = self.seats.get_mut(seat) {
+            participant.roaming.heard(now, datagram.path(), is_stun(contents));
+        }
         if !accepted {
             self.stats.strangers += 1;
         } else if claimed || (from.is_some() && is_stun(contents)) {

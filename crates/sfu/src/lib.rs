@@ -21,6 +21,7 @@ mod neighbours;
 mod participant;
 mod path;
 mod rate;
+mod roam;
 mod room;
 mod sdp;
 mod shard;

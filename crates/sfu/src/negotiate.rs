@@ -258,8 +258,12 @@ impl Participant {
             }
             track.pts = Format::all(self.rtc.codec_config().params(), media.remote_pts()).collect();
             let mid = media.mid();
-            track.ssrc = self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| stream.ssrc());
-            track.rewriter.restart();
+            track.ssrc = self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| {
+                // The publisher has paced it. What a pacer of ours held back, of a layer that is too much, would go out all the same.
+                stream.set_unpaced(true);
+                stream.ssrc()
+            });
+            _ = track.rewriter.restart();
             track.active = true;
         }
     }

@@ -40,6 +40,11 @@ impl Neighbours {
         self.learnt.get(path).copied()
     }
 
+    /// How many paths of others are known.
+    pub(crate) fn learnt(&self) -> usize {
+        self.learnt.len()
+    }
+
     /// Whether one more unproven request may be handed over.
     pub(crate) fn spend(&mut self, now: Instant) -> bool {
         if self.second.is_none_or(|second| now.saturating_duration_since(second) >= Duration::from_secs(1)) {

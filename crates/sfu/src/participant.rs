@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use str0m::bwe::Bitrate;
 use str0m::config::CryptoProvider;
 use str0m::rtp::Ssrc;
-use str0m::{Candidate, IceCreds, Input, Reason, Rtc, RtcError};
+use str0m::{Candidate, IceCreds, Input, PacerReason, Reason, Rtc, RtcError};
 
 use crate::allocate::Allocation;
 use crate::command::{Codec, ParticipantId, Profile, RoomId, Sources, Tile};
 use crate::crypto::Certificate;
 use crate::data::{self, Channels};
 use crate::negotiate::Negotiation;
+use crate::roam::Roaming;
 use crate::track::{Outgoing, Picture, Published};
 
 /// From the join until ICE and DTLS must be up.
@@ -24,10 +25,15 @@ const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_500);
 const QUIET_AFTER: Duration = Duration::from_secs(2);
 /// How often a participant to whom nothing is sent is looked at for its pacer's sake.
 const QUIET_WAKE: Duration = Duration::from_secs(1);
+/// How long the books of a pacer may wait for the next packet; a little longer than sound takes for one.
+const BOOKS_WAIT: Duration = Duration::from_millis(25);
 /// How far the pacer of str0m moves the time between two packets that leave together.
 const PACER_STEP: Duration = Duration::from_micros(1);
 /// Packets kept for retransmission to one viewer of one picture: about a second of 2.5 Mbit/s.
 const RESEND_PACKETS: usize = 256;
+/// How old a packet may be that is sent again, and how much of what is sent may be again.
+const RESEND_WITHIN: Duration = Duration::from_secs(2);
+const RESEND_SHARE: f32 = 0.15;
 const RESEND_PACKETS_AUDIO: usize = 64;
 
 pub(crate) struct Participant {
@@ -52,10 +58,17 @@ pub(crate) struct Participant {
     pub adapt_at: Option<Instant>,
     pub negotiation: Negotiation,
     pub channels: Channels,
+    pub roaming: Roaming,
+    /// Whether its bandwidth is too short for what it shows: sound comes without redundancy then.
+    pub short: bool,
     /// Whether the connection must end, so that the participant makes a new one.
     pub spent: bool,
     /// When a packet was last written for it, or when it was connected.
     pub written_at: Instant,
+    /// Packets written for it that have not gone out.
+    pub unsent: usize,
+    /// Whether its pacer sends probes, and must be woken in time.
+    pub probes: bool,
     /// Whether packets have been written that are not yet drained.
     pub dirty: bool,
     /// Newest time that str0m was given; it takes none that goes back.
@@ -103,7 +116,11 @@ impl Participant {
             adapt_at: None,
             negotiation: Negotiation::default(),
             channels: Channels::default(),
+            roaming: Roaming::default(),
+            short: false,
             written_at: now,
+            unsent: 0,
+            probes: false,
             dirty: false,
             clock: now,
             spent: false,
@@ -124,8 +141,12 @@ impl Participant {
         );
         let quiet =
             self.link == Link::Up && self.clock.saturating_duration_since(self.written_at) > QUIET_AFTER;
-        self.rtc_deadline =
-            if for_sending && quiet { deadline.max(self.clock + QUIET_WAKE) } else { deadline };
+        let books_only = deadline <= self.clock + PACER_STEP && self.unsent == 0 && !self.probes;
+        self.rtc_deadline = match self.rtc.last_timeout_reason() {
+            _ if for_sending && quiet => deadline.max(self.clock + QUIET_WAKE),
+            Reason::Pacer(PacerReason::Immediate) if books_only => self.clock + BOOKS_WAIT,
+            _ => deadline,
+        };
     }
 
     /// When the participant wants to be woken, for whatever reason.
@@ -148,9 +169,35 @@ impl Participant {
         self.rtc.handle_input(Input::Timeout(self.clock))
     }
 
-    /// Whether str0m's pacer wants to be woken at once for the next of its packets.
-    pub(crate) fn is_immediate(&self, deadline: Instant) -> bool {
-        matches!(self.rtc.last_timeout_reason(), Reason::Pacer(_)) && deadline <= self.clock + PACER_STEP
+    /// Whether str0m's pacer wants to be woken at once, and has something to let go. After each packet it wants that, if only for its
+    /// books, which can wait unless it probes. `sent`: a packet has gone out since the last input.
+    pub(crate) fn has_more_for(&mut self, deadline: Instant, sent: bool) -> bool {
+        let reason = self.rtc.last_timeout_reason();
+        let at_once = matches!(reason, Reason::Pacer(_)) && deadline <= self.clock + PACER_STEP;
+        match reason {
+            Reason::Pacer(PacerReason::Immediate) if sent && self.unsent == 0 && !self.probes => false,
+            Reason::Pacer(PacerReason::Immediate) => at_once,
+            _ => {
+                self.probes = matches!(reason, Reason::Pacer(PacerReason::Probe1 | PacerReason::Probe2));
+                at_once
+            }
+        }
+    }
+
+    /// Packets of a picture that is sent no more, or as another layer, are not sent again, whoever asks: there are many of them just when
+    /// bandwidth is short.
+    pub(crate) fn forget_sent(&mut self, ssrc: Ssrc) {
+        if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
+            stream.set_rtx_cache(RESEND_PACKETS, RESEND_WITHIN, Some(RESEND_SHARE));
+        }
+    }
+
+    /// Notes a packet that has gone out; returns whether it was media.
+    pub(crate) fn has_sent(&mut self, contents: &[u8]) -> bool {
+        // RFC 7983 §7, and RFC 5761 §4 for what is RTCP.
+        let media = matches!(contents, [128..=191, kind, ..] if !(192..=223).contains(kind));
+        self.unsent = self.unsent.saturating_sub(usize::from(media));
+        media
     }
 
     pub(crate) fn went_silent(&mut self, now: Instant) {

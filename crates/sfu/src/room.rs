@@ -256,7 +256,7 @@ impl Shard {
         for (viewer, index) in track.viewers.clone() {
             let outgoing = self.seats.get_mut(viewer).and_then(|found| found.outgoing.get_mut(index));
             if let Some(outgoing) = outgoing {
-                outgoing.rewriter.restart();
+                _ = outgoing.rewriter.restart();
             }
         }
         if muted && source == Source::Voice {
@@ -346,7 +346,7 @@ impl Shard {
             track.declined = false;
             // str0m forgets which numbers of a withdrawn track it has seen. If it is published again, none may reach the viewer twice:
             // equal numbers over different bytes give AES-GCM's authentication key away.
-            track.rewriter.restart();
+            _ = track.rewriter.restart();
         }
         let seen: Vec<_> = participant
             .outgoing

@@ -1,7 +1,9 @@
 //! Everything one media thread owns, and the five verbs by which its driver moves it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::Sum;
 use std::net::SocketAddr;
+use std::ops::Add;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +19,7 @@ use crate::command::{
     Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, RoomId, ShardIndex,
 };
 use crate::crypto::{self, Certificate};
-use crate::demux::Demux;
+use crate::demux::{Demux, is_stun};
 use crate::participant::{Link, Participant};
 use crate::path::{Note, Notice, Path, Standing};
 use crate::timers::Timers;
@@ -144,6 +146,8 @@ pub struct Stats {
     pub taken_over: u64,
     /// Unproven requests that were too many to be handed over.
     pub not_handed_over: u64,
+    /// Paths now of which it is known that they are another shard's.
+    pub learnt_paths: u64,
     /// RTP packets written to a viewer.
     pub forwarded: u64,
     /// Key frames asked of publishers.
@@ -156,6 +160,36 @@ pub struct Stats {
     pub participants: u64,
     /// Rooms now.
     pub rooms: u64,
+}
+
+impl Add for Stats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            datagrams_in: self.datagrams_in + other.datagrams_in,
+            bytes_in: self.bytes_in + other.bytes_in,
+            datagrams_out: self.datagrams_out + other.datagrams_out,
+            bytes_out: self.bytes_out + other.bytes_out,
+            strangers: self.strangers + other.strangers,
+            handed_over: self.handed_over + other.handed_over,
+            taken_over: self.taken_over + other.taken_over,
+            not_handed_over: self.not_handed_over + other.not_handed_over,
+            learnt_paths: self.learnt_paths + other.learnt_paths,
+            forwarded: self.forwarded + other.forwarded,
+            keyframes_asked: self.keyframes_asked + other.keyframes_asked,
+            data_dropped: self.data_dropped + other.data_dropped,
+            panics: self.panics + other.panics,
+            participants: self.participants + other.participants,
+            rooms: self.rooms + other.rooms,
+        }
+    }
+}
+
+impl Sum for Stats {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Add::add)
+    }
 }
 
 /// Everything one media thread owns.
@@ -190,6 +224,19 @@ impl Shard {
     /// When the crypto library or an address does not serve.
     pub fn new(config: ShardConfig, seed: [u8; 32], now: Instant) -> Result<Self, ShardError> {
         let crypto = crypto::provider().map_err(|error| ShardError::Crypto(error.to_string()))?;
+        Self::with_crypto(config, crypto, seed, now)
+    }
+
+    /// As [`Shard::new`], with another provider than [`crate::provider`]: one whose chance is a seed, for a stage.
+    ///
+    /// # Errors
+    /// When an address does not serve.
+    pub fn with_crypto(
+        config: ShardConfig,
+        crypto: Arc<CryptoProvider>,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Result<Self, ShardError> {
         let host = |address: &SocketAddr| {
             Candidate::host(*address, "udp").map_err(|_| ShardError::Candidate(*address))
         };
@@ -285,6 +332,7 @@ impl Shard {
         let Some(participant) = self.seats.get_mut(viewer) else { return };
         write(participant);
         participant.written_at = self.now;
+        participant.unsent += 1;
         if !std::mem::replace(&mut participant.dirty, true) {
             self.dirty.push_back(viewer);
         }
@@ -302,7 +350,9 @@ impl Shard {
     /// The counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { participants: self.seats.len() as u64, rooms: self.rooms.len() as u64, ..self.stats }
+        let learnt_paths = self.demux.neighbours.learnt() as u64;
+        let (participants, rooms) = (self.seats.len() as u64, self.rooms.len() as u64);
+        Stats { participants, rooms, learnt_paths, ..self.stats }
     }
 
     pub(crate) fn tell(&mut self, participant: ParticipantId, incarnation: u32, kind: EventKind) {
@@ -433,10 +483,12 @@ fn drain(
     if std::mem::take(&mut participant.dirty) {
         participant.tick(now)?;
     }
-    let mut turns = 0;
+    let (mut turns, mut sent) = (0, false);
     loop {
         match participant.rtc.poll_output()? {
-            RtcOutput::Timeout(deadline) if turns < TURNS_PER_DRAIN && participant.is_immediate(deadline) => {
+            RtcOutput::Timeout(deadline)
+                if turns < TURNS_PER_DRAIN && participant.has_more_for(deadline, sent) =>
+            {
                 turns += 1;
                 participant.tick(deadline)?;
             }
@@ -445,10 +497,15 @@ fn drain(
                 return Ok(());
             }
             RtcOutput::Transmit(transmit) => {
+                sent |= participant.has_sent(&transmit.contents);
                 stats.datagrams_out += 1;
                 stats.bytes_out += transmit.contents.len() as u64;
                 let str0m::net::Transmit { proto, source, destination, contents } = transmit;
                 let transport = if proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
+                // An answer to a check goes back to where that came from.
+                let path = Path { transport, source: destination, destination: source };
+                let path = if is_stun(&contents) { path } else { participant.roaming.towards(path) };
+                let Path { transport, source: destination, destination: source } = path;
                 transmits.push_back(Transmit { transport, source, destination, contents });
             }
             RtcOutput::Event(event) => on_event(event),

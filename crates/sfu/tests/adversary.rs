@@ -129,9 +129,9 @@ fn datagrams_of_strangers_are_counted_and_forgotten() {
     for round in 0..2_000_u16 {
         let stranger = SocketAddr::from(([198, 18, 0, 1], round));
         let contents: Vec<u8> = (0..rng.usize(..1_500)).map(|_| rng.u8(..)).collect();
-        stage.net.send(stage.now, stranger, SERVER, &contents);
+        stage.net.send(stranger, SERVER, &contents);
         // And under a member's address: SRTP authentication drops it.
-        stage.net.send(stage.now, member, SERVER, &contents);
+        stage.net.send(member, SERVER, &contents);
     }
     stage.run(Duration::from_millis(50));
     let after = stage.shard.stats();
@@ -180,7 +180,7 @@ fn forged_dtls_records_end_nobodys_connection() {
         contents.extend(seq.to_be_bytes());
         contents.extend((body.len() as u16).to_be_bytes());
         contents.extend(body);
-        stage.net.send(stage.now, victim, SERVER, &contents);
+        stage.net.send(victim, SERVER, &contents);
         if round % 100 == 0 {
             stage.run(Duration::from_millis(10));
         }

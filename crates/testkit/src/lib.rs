@@ -12,5 +12,6 @@
 )]
 
 pub mod clients;
+pub mod measure;
 pub mod server;
 pub mod stage;

@@ -25,7 +25,16 @@ impl TestServer {
         Self::start_in(tempfile::tempdir().unwrap()).await
     }
 
+    /// The same, with other configuration besides: keys and values.
+    pub async fn start_with(more: &[(&str, &str)]) -> Self {
+        Self::start_in_with(tempfile::tempdir().unwrap(), more).await
+    }
+
     async fn start_in(folder: TempDir) -> Self {
+        Self::start_in_with(folder, &[]).await
+    }
+
+    async fn start_in_with(folder: TempDir, more: &[(&str, &str)]) -> Self {
         let data = folder.path().join("data");
         let flag = |key: &str, value: &str| Override {
             key: key.into(),
@@ -36,7 +45,10 @@ impl TestServer {
             flag("data_dir", data.to_str().unwrap()),
             flag("http.listen", "127.0.0.1:0"),
             flag("media.listen_udp", "127.0.0.1:0"),
+            flag("media.listen_tcp", "127.0.0.1:0"),
         ];
+        let more = more.iter().map(|(key, value)| flag(key, value));
+        let flags: Vec<Override> = flags.into_iter().chain(more).collect();
         let running = Server::start(load(None, [], &flags).unwrap()).await.unwrap();
         let admin_token = std::fs::read_to_string(data.join("admin-token")).unwrap().trim().to_owned();
         let address = running.addresses.http;
@@ -57,6 +69,11 @@ impl TestServer {
     /// The link that was printed at the start.
     pub fn sign_in_url(&self) -> String {
         self.running.as_ref().unwrap().sign_in_url.expose().to_owned()
+    }
+
+    /// Where it takes media over TCP.
+    pub fn media_tcp(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().addresses.media_tcp[0]
     }
 
     /// The data folder.
@@ -90,6 +107,17 @@ impl TestServer {
         assert_eq!(status, StatusCode::CREATED, "{invite}");
         let secret = invite["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
         (invite["invite_id"].as_str().unwrap().to_owned(), secret)
+    }
+
+    /// Returns the sum over all series of a metric; its name without `countersign_`.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let response = self.admin(Method::GET, "/metrics").send().await.unwrap();
+        let text = response.text().await.unwrap();
+        let name = format!("countersign_{name}");
+        let series = text.lines().filter_map(|line| line.strip_prefix(&name));
+        let series = series.map(|rest| rest.strip_prefix("_total").unwrap_or(rest));
+        let values = series.filter(|rest| rest.starts_with(['{', ' ']));
+        values.map(|rest| rest.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
     /// Returns the room as its operator sees it.

@@ -3,8 +3,10 @@
 //! Bytes to checked types and back. Knows no user, no permission rule, no socket and no clock: a decoded value has the right form and
 //! size, and nothing more is promised about it.
 
+pub mod framing;
 mod json;
 pub mod rooms;
+pub mod stun;
 
 use std::fmt;
 

@@ -49,6 +49,16 @@ export async function isSilent(page, ssrcs, ms) {
   for (const [ssrc, count] of await bytes()) assert.equal(count, before.get(ssrc), `stream ${ssrc} goes on`);
 }
 
+/** Waits until these streams bring nothing more for a second: what is lost on the way may still be sent again. */
+export async function fallsSilent(page, ssrcs) {
+  const bytes = async () => (await arriving(page)).filter(({ ssrc }) => ssrcs.includes(ssrc)).map((one) => one.bytesReceived).join();
+  await until(`streams ${ssrcs} fall silent`, async () => {
+    const before = await bytes();
+    await pause(1_000);
+    return (await bytes()) === before;
+  });
+}
+
 /** Waits until `holds` answers true. */
 export async function until(what, holds, patienceMs = PATIENCE_MS) {
   const deadline = Date.now() + patienceMs;

@@ -1,15 +1,21 @@
 /**
- * Runs in a page before its scripts: keeps every RTCPeerConnection and everything said over the WebSocket, without changing either.
+ * Runs in a page before its scripts: keeps every RTCPeerConnection and its data channels, and everything said over the WebSocket, without
+ * changing any of them.
  * Serialised by playwright-core: it may use nothing from outside.
  */
 export function record() {
-  const recorded = { connections: [], sockets: [], sent: [], received: [], participantId: null, tracks: {} };
+  const recorded = { connections: [], channels: [], sockets: [], sent: [], received: [], participantId: null, tracks: {} };
   window.recorded = recorded;
 
   window.RTCPeerConnection = class extends window.RTCPeerConnection {
     constructor(...values) {
       super(...values);
       recorded.connections.push(this);
+    }
+    createDataChannel(...values) {
+      const channel = super.createDataChannel(...values);
+      recorded.channels.push(channel);
+      return channel;
     }
   };
 

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZero,
     path::PathBuf,
     time::Duration,
 };
@@ -77,10 +78,14 @@ pub enum Proxy {
 pub struct Media {
     /// Where to listen for UDP; port 0 takes any free one. Never empty.
     pub listen_udp: Vec<SocketAddr>,
-    /// Where to listen for TCP.
+    /// Where to listen for TCP; empty: not at all.
     pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told; empty: the addresses of the interfaces.
     pub advertise: Vec<Advertise>,
+    /// STUN servers, each `host:port`.
+    pub stun: Vec<String>,
+    /// Media threads, 1 to 64.
+    pub shards: u8,
 }
 
 /// The log.
@@ -94,8 +99,12 @@ pub struct Log {
 
 const DEFAULT_DATA_DIR: &str = "./countersign-data";
 const DEFAULT_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-const DEFAULT_MEDIA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
+const DEFAULT_MEDIA: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8443),
+];
 const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(5);
+const MOST_DEFAULT_SHARDS: u8 = 16;
 const STORE_FILE: &str = "countersign.sqlite";
 
 impl Checked {
@@ -104,17 +113,15 @@ impl Checked {
         let mut warnings = Vec::new();
         let data_dir = file.top.data_dir.map_or_else(|| PathBuf::from(DEFAULT_DATA_DIR), |set| set.value);
         let store_file = file.store.url.map_or_else(|| data_dir.join(STORE_FILE), |set| set.value.file);
-        if let Some(set) = &file.media.listen_tcp {
-            warnings
-                .push(format!("{}: media.listen_tcp: this release serves media over UDP only", set.origin));
-        }
         Ok(Self {
             data_dir,
             http: Http::check(file.http, &mut warnings)?,
             media: Media {
-                listen_udp: file.media.listen_udp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value),
-                listen_tcp: file.media.listen_tcp.map_or_else(|| vec![DEFAULT_MEDIA], |set| set.value),
+                listen_udp: file.media.listen_udp.map_or_else(|| DEFAULT_MEDIA.to_vec(), |set| set.value),
+                listen_tcp: file.media.listen_tcp.map_or_else(|| DEFAULT_MEDIA.to_vec(), |set| set.value.0),
                 advertise: file.media.advertise.map_or_else(Vec::new, |set| set.value),
+                stun: file.media.stun.map_or_else(Vec::new, |set| set.value.0),
+                shards: file.media.shards.map_or_else(cores, |set| set.value.0),
             },
             metrics_listen: file.metrics.listen.map(|set| set.value),
             log: Log {
@@ -220,6 +227,12 @@ fn check_public_url(
         (Scheme::Http | Scheme::Https, ..) => {}
     }
     Ok(Some(url))
+}
+
+/// Media threads when nothing is written.
+fn cores() -> u8 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    u8::try_from(cores).map_or(MOST_DEFAULT_SHARDS, |cores| cores.min(MOST_DEFAULT_SHARDS))
 }
 
 /// The first address of this machine that others can reach, for links when the listener takes every address.

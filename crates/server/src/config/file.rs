@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     public_url::PublicUrl,
-    values::{LogFormat, LogLevel, Seconds, Set, Setting, StoreUrl, TlsMode},
+    values::{LogFormat, LogLevel, Seconds, Servers, Set, Setting, Shards, SomeAddresses, StoreUrl, TlsMode},
     written::{ConfigError, Entries},
 };
 use crate::media::Advertise;
@@ -108,12 +108,19 @@ section! {
     /// Sound and pictures.
     Media = "media" {
         /// Address and port for media over UDP, or a list of them. Port 0 takes any free one.
-        listen_udp: Vec<SocketAddr> = Default "\"0.0.0.0:8443\"",
-        /// Address and port for media over TCP, or a list of them. Checked, but not served by this release.
-        listen_tcp: Vec<SocketAddr> = Default "\"0.0.0.0:8443\"",
+        /// Where "[::]" cannot be bound beside "0.0.0.0", as on a machine without IPv6, the server goes on without it.
+        listen_udp: Vec<SocketAddr> = Default "[\"0.0.0.0:8443\", \"[::]:8443\"]",
+        /// Address and port for media over TCP, or a list of them, for clients whose UDP is blocked. Port 0 takes any free one;
+        /// an empty list: no media over TCP.
+        listen_tcp: SomeAddresses = Default "[\"0.0.0.0:8443\", \"[::]:8443\"]",
         /// Addresses that clients are told to send media to, each `ip` or `ip:port`, when they differ from those
         /// listened on (behind NAT). When it is not written: the addresses of this machine's interfaces.
         advertise: Vec<Advertise> = Example "[\"203.0.113.10\"]",
+        /// STUN servers that are asked at the start, from the media port, how it looks from outside, when `advertise` is not written.
+        /// When they disagree, or none answers within 3 s, the addresses of this machine's interfaces are told.
+        stun: Servers = Example "[\"stun.example.org:3478\"]",
+        /// Media threads, 1 to 64; each carries rooms of its own. When it is not written: one a processor core, at most 16.
+        shards: Shards = Example "4",
     }
 }
 

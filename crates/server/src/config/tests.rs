@@ -53,6 +53,11 @@ fn mistakes_are_named_with_their_place_and_what_was_expected() {
             "[media]\nadvertise = [\"call.example\"]",
             "c.toml:2: media.advertise: expected a list of IP addresses",
         ),
+        ("[media]\nstun = [\"stun.example\"]", "c.toml:2: media.stun: expected a list of servers such as"),
+        ("[media]\nstun = [\":3478\"]", "c.toml:2: media.stun: expected a list of servers such as"),
+        ("[media]\nshards = 0", "c.toml:2: media.shards: expected a whole number, 1 to 64, found 0"),
+        ("[media]\nshards = 65", "c.toml:2: media.shards: expected a whole number, 1 to 64"),
+        ("[media]\nshards = \"4\"", "c.toml:2: media.shards: expected a whole number, 1 to 64"),
         ("[log]\nlevel = \"loud\"", "c.toml:2: log.level: expected \"error\", \"warn\""),
         (
             "[store]\nurl = \"postgres://db\"",
@@ -80,10 +85,11 @@ fn nothing_written_is_a_configuration() {
     assert_eq!(checked.http.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!((&checked.http.tls, checked.http.proxy), (&Tls::Off, Proxy::Absent));
     assert_eq!(checked.http.public_url(checked.http.listen).to_string(), "http://127.0.0.1:8080");
-    assert_eq!(checked.media.listen_udp, ["0.0.0.0:8443".parse().unwrap()]);
+    assert_eq!(checked.media.listen_udp, ["0.0.0.0:8443", "[::]:8443"].map(|text| text.parse().unwrap()));
     assert_eq!(checked.store_file, PathBuf::from("./countersign-data/countersign.sqlite"));
     assert_eq!((checked.shutdown_deadline, checked.metrics_listen), (Duration::from_secs(5), None));
-    assert!(checked.warnings.is_empty());
+    assert!(from_toml("[media]\nlisten_tcp = []").unwrap().media.listen_tcp.is_empty());
+    assert!(checked.warnings.is_empty() && (1..=16).contains(&checked.media.shards));
 }
 
 #[test]
@@ -95,6 +101,7 @@ fn a_file_says_everything() {
         listen_udp = ["10.0.0.1:8443", "[::]:8443"]
         listen_tcp = "10.0.0.1:8443"
         advertise = ["203.0.113.10", "203.0.113.10:9000", "2001:db8::1"]
+        shards = 64
         [metrics]
         listen = "127.0.0.1:9100"
         [log]
@@ -107,12 +114,13 @@ fn a_file_says_everything() {
     "#;
     let checked = from_toml(text).unwrap();
     assert_eq!(checked.http.tls, Tls::SelfSigned, "not loopback");
-    assert_eq!(checked.media.listen_udp.len(), 2);
+    assert_eq!((checked.media.listen_udp.len(), checked.media.shards), (2, 64));
     assert_eq!(
         checked.media.advertise.iter().map(|advertised| advertised.port).collect::<Vec<_>>(),
         [None, Some(9000), None]
     );
-    assert_eq!(checked.warnings, ["c.toml:6: media.listen_tcp: this release serves media over UDP only"]);
+    assert_eq!(checked.media.listen_tcp, ["10.0.0.1:8443".parse().unwrap()]);
+    assert!(checked.warnings.is_empty());
     assert_eq!((checked.log.level, checked.log.format), (LogLevel::Debug, LogFormat::Json));
     assert_eq!(checked.store_file, PathBuf::from("/srv/cs.sqlite"));
     assert_eq!(checked.shutdown_deadline, Duration::from_secs(30));

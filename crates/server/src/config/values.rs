@@ -68,6 +68,19 @@ impl Setting for Vec<SocketAddr> {
     }
 }
 
+/// Addresses, or none at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SomeAddresses(pub(super) Vec<SocketAddr>);
+
+impl Setting for SomeAddresses {
+    const EXPECTED: &'static str =
+        "an IP address and port such as \"0.0.0.0:8443\", or a list of them, which may be empty";
+
+    fn read(written: &Written) -> Option<Self> {
+        list(written, |item| item.parse().ok()).map(Self)
+    }
+}
+
 impl Setting for bool {
     const EXPECTED: &'static str = "true or false";
 
@@ -85,6 +98,23 @@ impl Setting for PublicUrl {
 
     fn read(written: &Written) -> Option<Self> {
         Self::parse(text(written)?).ok()
+    }
+}
+
+/// Servers, each `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Servers(pub(super) Vec<String>);
+
+impl Setting for Servers {
+    const EXPECTED: &'static str = "a list of servers such as \"stun.example.org:3478\", at most 8";
+
+    fn read(written: &Written) -> Option<Self> {
+        let server = |item: &str| {
+            let (host, port) = item.rsplit_once(':')?;
+            let good = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
+            good.then(|| item.to_owned())
+        };
+        list(written, server).filter(|servers| servers.len() <= 8).map(Self)
     }
 }
 
@@ -216,5 +246,22 @@ impl Setting for Seconds {
             Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
         };
         (1..=300).contains(&seconds).then(|| Self(Duration::from_secs(seconds)))
+    }
+}
+
+/// A number of media threads, 1 to 64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shards(pub(super) u8);
+
+impl Setting for Shards {
+    const EXPECTED: &'static str = "a whole number, 1 to 64";
+
+    fn read(written: &Written) -> Option<Self> {
+        let count = match written {
+            Written::Number(number) => u8::try_from(*number).ok()?,
+            Written::Loose(loose) => loose.trim().parse().ok()?,
+            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
+        };
+        (1..=64).contains(&count).then_some(Self(count))
     }
 }

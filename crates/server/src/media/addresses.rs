@@ -6,7 +6,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 /// Interface names of container bridges: their addresses mean nothing to a client elsewhere.
-const CONTAINER_BRIDGES: [&str; 5] = ["docker", "br-", "veth", "virbr", "cni"];
+const CONTAINER_BRIDGES: [&str; 10] =
+    ["docker", "br-", "veth", "virbr", "cni", "podman", "lxc", "lxd", "flannel", "cali"];
 
 /// An address that clients are told instead of the local one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,12 @@ pub struct Advertise {
     pub ip: IpAddr,
     /// `None`: the port that is bound.
     pub port: Option<u16>,
+}
+
+impl From<SocketAddr> for Advertise {
+    fn from(address: SocketAddr) -> Self {
+        Self { ip: address.ip(), port: Some(address.port()) }
+    }
 }
 
 /// A local address and the candidate it stands for.
@@ -31,14 +38,16 @@ pub(super) struct Way {
 pub(super) struct Ways(Vec<Way>);
 
 impl Ways {
-    /// `bound`: what each socket is bound to. `interfaces`: name and address of what this machine has.
+    /// `bound`: what each socket is bound to, and how it looks from outside, if that was found out; it counts where nothing is configured.
+    /// `interfaces`: name and address of what this machine has.
     pub(super) fn new(
-        bound: &[SocketAddr],
-        advertise: &[Advertise],
+        bound: &[(SocketAddr, Option<Advertise>)],
+        configured: &[Advertise],
         interfaces: &[(String, IpAddr)],
     ) -> Self {
         let mut ways = Vec::new();
-        for (socket, bound) in bound.iter().enumerate() {
+        for (socket, (bound, found)) in bound.iter().enumerate() {
+            let advertise = if configured.is_empty() { found.as_slice() } else { configured };
             for ip in local_ips(*bound, interfaces) {
                 let local = SocketAddr::new(ip, bound.port());
                 ways.extend(candidates(local, advertise).map(|candidate| Way { socket, local, candidate }));
@@ -108,19 +117,36 @@ mod tests {
             [("lo", "127.0.0.1"), ("eth0", "192.0.2.7"), ("docker0", "172.17.0.1"), ("eth0", "fe80::1")];
         let lonely = [("lo", "127.0.0.1")];
         type Row<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
-        let rows: [Row<'_>; 6] = [
+        let bridges = [("podman0", "10.88.0.1"), ("cali12", "10.1.0.1"), ("eth0", "192.0.2.7")];
+        let rows: [Row<'_>; 9] = [
             ("0.0.0.0:8443", &[], &host, &["192.0.2.7:8443"]),
             ("0.0.0.0:8443", &[], &lonely, &["127.0.0.1:8443"]),
             ("127.0.0.1:9", &[], &host, &["127.0.0.1:9"]),
             ("0.0.0.0:8443", &["203.0.113.5"], &host, &["203.0.113.5:8443"]),
             ("0.0.0.0:8443", &["203.0.113.5:443", "2001:db8::1"], &host, &["203.0.113.5:443"]),
             ("[::]:8443", &[], &host, &[]),
+            ("[::]:8443", &[], &[("eth0", "2001:db8::7"), ("lo", "::1")], &["[2001:db8::7]:8443"]),
+            ("[::]:8443", &[], &[("lo", "::1")], &["[::1]:8443"]),
+            ("0.0.0.0:8443", &[], &bridges, &["192.0.2.7:8443"]),
         ];
         for (bound, advertise, interfaces, expected) in rows {
             let ways = ways(bound, advertise, interfaces);
             let expected: Vec<SocketAddr> = expected.iter().map(|text| text.parse().unwrap()).collect();
             assert_eq!(ways.candidates(), expected, "{bound} {advertise:?}");
         }
+    }
+
+    #[test]
+    fn what_was_found_out_counts_where_nothing_is_configured() {
+        let bound = "0.0.0.0:8443".parse().unwrap();
+        let interfaces = [("eth0".to_owned(), "192.0.2.7".parse().unwrap())];
+        let found = Advertise { ip: "203.0.113.5".parse().unwrap(), port: Some(4_711) };
+        let configured = Advertise { ip: "203.0.113.9".parse().unwrap(), port: None };
+        let told = |configured: &[Advertise]| {
+            Ways::new(&[(bound, Some(found))], configured, &interfaces).candidates()
+        };
+        assert_eq!(told(&[]), ["203.0.113.5:4711".parse().unwrap()]);
+        assert_eq!(told(&[configured]), ["203.0.113.9:8443".parse().unwrap()]);
     }
 
     #[test]
@@ -146,6 +172,6 @@ mod tests {
             .collect();
         let interfaces: Vec<_> =
             interfaces.iter().map(|(name, ip)| ((*name).to_owned(), ip.parse().unwrap())).collect();
-        Ways::new(&[bound.parse().unwrap()], &advertise, &interfaces)
+        Ways::new(&[(bound.parse().unwrap(), None)], &advertise, &interfaces)
     }
 }

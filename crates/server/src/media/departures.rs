@@ -154,6 +154,7 @@ mod tests {
     use sfu::Transport;
 
     use super::*;
+    use crate::media::sockets::Port;
 
     #[test]
     fn a_run_has_one_length_and_ends_with_a_shorter_one() {
@@ -221,8 +222,8 @@ mod tests {
 
     impl Stage {
         fn new() -> Self {
-            let socket = MediaSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-            let ways = Ways::new(&[socket.bound], &[], &[]);
+            let socket = MediaSocket::bind("127.0.0.1:0".parse().unwrap(), Port::Own).unwrap();
+            let ways = Ways::new(&[(socket.socket.local_addr().unwrap(), None)], &[], &[]);
             let receiver = || {
                 let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
                 receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -234,7 +235,7 @@ mod tests {
         fn to(&self, receiver: usize, number: usize, length: usize) -> Transmit {
             Transmit {
                 transport: Transport::Udp,
-                source: self.sockets[0].bound,
+                source: self.sockets[0].socket.local_addr().unwrap(),
                 destination: self.receivers[receiver].local_addr().unwrap(),
                 contents: vec![u8::try_from(number).unwrap(); length].into(),
             }

@@ -1,19 +1,22 @@
-//! The loop of one media thread: wait for bytes, a command or a deadline; give it to the shard; perform what comes out.
+//! The loop of one media thread: wait for bytes, a letter, a command or a deadline; give it to the shard; perform what comes out.
 
-use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use mio::{Events, Interest, Poll, Token, Waker};
-use sfu::{Command, Datagram, Event, Output, Shard, Stats, Transport};
-use tokio::sync::{mpsc, watch};
+use mio::{Events, Interest, Poll, Token};
+use sfu::{Command, Datagram, Shard, Transport};
+use tokio::sync::watch;
 
-use super::addresses::Ways;
-use super::departures::Departures;
+use super::figures::{ShardFigures, thread_cpu};
+use super::mailbox::{Letter, Mailbox};
+use super::outlet::Outlet;
 use super::sockets::{Buffers, MediaSocket};
+use super::streams::Newcomer;
 
-const WAKE: Token = Token(usize::MAX);
+pub(super) const WAKE: Token = Token(usize::MAX);
 /// Batches taken of one socket before commands and timers get their turn.
 const BATCHES_PER_TURN: usize = 8;
 /// Datagrams given to the shard before what it makes of them is sent: enough to find neighbours for one destination, and few enough that
@@ -30,46 +33,51 @@ pub(super) enum Order {
     Stop,
 }
 
+/// How a thread hears of others.
+pub(super) struct Ears {
+    pub poll: Poll,
+    pub orders: Receiver<Order>,
+    pub mailbox: Arc<Mailbox>,
+    /// Set when a media thread has ended: the others follow.
+    pub over: Arc<AtomicBool>,
+}
+
 pub(super) struct Driver {
-    poll: Poll,
+    ears: Ears,
     shard: Shard,
     sockets: Vec<MediaSocket>,
-    ways: Ways,
-    departures: Departures,
-    orders: Receiver<Order>,
-    events: mpsc::Sender<Event>,
-    /// Events that the signalling side has not had room for.
-    backlog: VecDeque<Event>,
-    publish: watch::Sender<Stats>,
+    outlet: Outlet,
+    /// Connections that may have something to read.
+    ready: Vec<usize>,
+    letters: Vec<Letter>,
+    /// Memory of letters that were read.
+    read: Vec<Vec<u8>>,
+    publish: watch::Sender<ShardFigures>,
     publish_at: Instant,
 }
 
 impl Driver {
     pub(super) fn new(
+        ears: Ears,
         shard: Shard,
         mut sockets: Vec<MediaSocket>,
-        ways: Ways,
-        orders: Receiver<Order>,
-        events: mpsc::Sender<Event>,
-        publish: watch::Sender<Stats>,
-    ) -> io::Result<(Self, Waker)> {
-        let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKE)?;
+        outlet: Outlet,
+        publish: watch::Sender<ShardFigures>,
+    ) -> io::Result<Self> {
         for (index, socket) in sockets.iter_mut().enumerate() {
-            poll.registry().register(&mut socket.socket, Token(index), Interest::READABLE)?;
+            ears.poll.registry().register(&mut socket.socket, Token(index), Interest::READABLE)?;
         }
-        let publish_at = Instant::now();
-        let (backlog, departures) = (VecDeque::new(), Departures::new());
-        let driver =
-            Self { poll, shard, sockets, ways, departures, orders, events, backlog, publish, publish_at };
-        Ok((driver, waker))
+        let (ready, letters, read, publish_at) = (Vec::new(), Vec::new(), Vec::new(), Instant::now());
+        Ok(Self { ears, shard, sockets, outlet, ready, letters, read, publish, publish_at })
     }
 
     /// Runs until told to stop, or until nobody is left to tell.
     pub(super) fn run(mut self) {
+        let over = Over(Arc::clone(&self.ears.over));
         if let Err(error) = self.turn_until_stopped() {
-            tracing::error!(%error, "the media thread has failed");
+            tracing::error!(%error, "a media thread has failed");
         }
+        drop(over);
     }
 
     fn turn_until_stopped(&mut self) -> io::Result<()> {
@@ -79,16 +87,21 @@ impl Driver {
         let mut unfinished = vec![false; self.sockets.len()];
         let mut more_orders = false;
         loop {
-            let wait = if more_orders || unfinished.contains(&true) { Duration::ZERO } else { self.wait() };
-            match self.poll.poll(&mut ready, Some(wait)) {
+            let busy = more_orders || unfinished.contains(&true) || !self.ready.is_empty();
+            let wait = if busy { Duration::ZERO } else { self.wait() };
+            match self.ears.poll.poll(&mut ready, Some(wait)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 polled => polled?,
             }
             for event in &ready {
-                if let Some(flag) = unfinished.get_mut(event.token().0) {
-                    *flag = true;
+                match unfinished.get_mut(event.token().0) {
+                    Some(flag) => *flag = true,
+                    None if event.token() == WAKE => {}
+                    None => self.stream_is_ready(event),
                 }
             }
+            self.take_letters();
+            self.read_streams();
             for (index, flag) in unfinished.iter_mut().enumerate() {
                 *flag = *flag && self.receive(index, &mut buffers);
             }
@@ -112,91 +125,174 @@ impl Driver {
             self.shard.poll_timeout().map_or(self.publish_at, |(deadline, _)| deadline.min(self.publish_at));
         let wait = deadline.saturating_duration_since(now);
         // A blocked backlog has no event that would wake us.
-        if self.backlog.is_empty() { wait } else { wait.min(Duration::from_millis(5)) }
+        if self.outlet.is_clear() { wait } else { wait.min(Duration::from_millis(5)) }
     }
 
     /// Returns whether there may be more.
     fn receive(&mut self, index: usize, buffers: &mut Buffers) -> bool {
-        let Self { shard, sockets, ways, departures, backlog, .. } = self;
+        let Self { shard, sockets, outlet, .. } = self;
         let Some(socket) = sockets.get(index) else { return false };
         for _ in 0..BATCHES_PER_TURN {
             let now = Instant::now();
             let mut given = 0;
             let received = socket.receive(buffers, |source, local, contents| {
-                if let Some(destination) = ways.inward(index, local) {
-                    shard.handle_datagram(
-                        now,
-                        Datagram { transport: Transport::Udp, source, destination, contents },
-                    );
-                    given += 1;
-                    if given % DATAGRAMS_IN_A_ROW == 0 {
-                        send_all(shard, sockets, ways, departures, backlog);
-                    }
+                let Some(destination) = outlet.ways.inward(index, local) else { return };
+                let datagram = Datagram { transport: Transport::Udp, source, destination, contents };
+                if let Some(hand_over) = shard.handle_datagram(now, datagram) {
+                    outlet.hand_over(hand_over, datagram);
+                }
+                given += 1;
+                if given % DATAGRAMS_IN_A_ROW == 0 {
+                    outlet.drain(shard, sockets);
                 }
             });
-            send_all(shard, sockets, ways, departures, backlog);
+            outlet.drain(shard, sockets);
             match received {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.pass_events();
+                    outlet.pass_events();
                     return false;
                 }
                 // An unreachable peer is reported on the next receive; it is not an error of the socket.
                 Err(error) => tracing::debug!(%error, "UDP receive"),
             }
         }
-        self.pass_events();
+        outlet.pass_events();
         true
     }
 
-    fn take_orders(&mut self) -> Taken {
-        if !self.backlog.is_empty() {
-            self.pass_events();
+    fn stream_is_ready(&mut self, event: &mio::event::Event) {
+        let slot = event.token().0.saturating_sub(self.sockets.len());
+        if event.is_writable() {
+            self.outlet.streams.write(slot);
         }
-        if !self.backlog.is_empty() {
+        // A connection that is closed or broken is found out by reading.
+        if !self.ready.contains(&slot) {
+            self.ready.push(slot);
+        }
+    }
+
+    fn read_streams(&mut self) {
+        let Self { shard, sockets, outlet, ready, .. } = self;
+        if ready.is_empty() {
+            return;
+        }
+        ready.retain(|slot| {
+            let now = Instant::now();
+            let more = outlet.streams.read(now, *slot, |datagram| {
+                shard.handle_datagram(now, datagram);
+            });
+            outlet.drain(shard, sockets);
+            more
+        });
+        outlet.pass_events();
+    }
+
+    fn take_in(&mut self, now: Instant, newcomer: Newcomer) {
+        let first = newcomer.first.clone();
+        let (source, destination) = (newcomer.source, newcomer.destination);
+        let registry = self.ears.poll.registry();
+        match self.outlet.streams.add(now, registry, self.sockets.len(), newcomer) {
+            Ok(true) => {
+                let datagram = Datagram { transport: Transport::Tcp, source, destination, contents: &first };
+                self.shard.handle_datagram(now, datagram);
+            }
+            Ok(false) => tracing::debug!("no room for a TCP connection"),
+            Err(error) => tracing::debug!(%error, "a TCP connection"),
+        }
+    }
+
+    fn take_letters(&mut self) {
+        let mut letters = std::mem::take(&mut self.letters);
+        self.ears.mailbox.take(&mut letters);
+        let now = Instant::now();
+        for (index, letter) in letters.drain(..).enumerate() {
+            match letter {
+                Letter::Datagram { from, source, destination, contents } => {
+                    let transport = Transport::Udp;
+                    let datagram = Datagram { transport, source, destination, contents: &contents };
+                    self.shard.handle_handed_over(now, from, datagram);
+                    self.read.push(contents);
+                }
+                Letter::Note { from, note } => self.shard.handle_note(from, note),
+                Letter::Newcomer(newcomer) => self.take_in(now, newcomer),
+            }
+            if index % DATAGRAMS_IN_A_ROW == DATAGRAMS_IN_A_ROW - 1 {
+                self.outlet.drain(&mut self.shard, &self.sockets);
+            }
+        }
+        self.letters = letters;
+        if !self.read.is_empty() {
+            self.ears.mailbox.give_back(&mut self.read);
+        }
+        self.perform();
+    }
+
+    fn take_orders(&mut self) -> Taken {
+        if !self.outlet.is_clear() {
+            self.outlet.pass_events();
+        }
+        if !self.outlet.is_clear() {
             return Taken::All;
         }
         for _ in 0..COMMANDS_PER_TURN {
-            match self.orders.try_recv() {
+            match self.ears.orders.try_recv() {
                 Ok(Order::Command(command)) => {
                     self.shard.handle_command(Instant::now(), command);
                     self.perform();
                 }
-                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => {
-                    self.shard.close(Instant::now());
-                    self.perform();
-                    return Taken::Stop;
-                }
+                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return self.close(),
+                Err(TryRecvError::Empty) if self.ears.over.load(Ordering::Relaxed) => return self.close(),
                 Err(TryRecvError::Empty) => return Taken::All,
             }
         }
         Taken::Some
     }
 
-    fn perform(&mut self) {
-        let Self { shard, sockets, ways, departures, backlog, .. } = self;
-        send_all(shard, sockets, ways, departures, backlog);
-        self.pass_events();
+    fn close(&mut self) -> Taken {
+        self.shard.close(Instant::now());
+        self.perform();
+        Taken::Stop
     }
 
-    fn pass_events(&mut self) {
-        while let Some(event) = self.backlog.pop_front() {
-            if let Err(error) = self.events.try_send(event) {
-                match error {
-                    mpsc::error::TrySendError::Full(event) => self.backlog.push_front(event),
-                    // Nobody will ever listen: what waits must not keep us from the order to stop.
-                    mpsc::error::TrySendError::Closed(_) => self.backlog.clear(),
-                }
-                return;
-            }
-        }
+    fn perform(&mut self) {
+        self.outlet.drain(&mut self.shard, &self.sockets);
+        self.outlet.pass_events();
     }
 
     fn publish(&mut self, now: Instant) {
-        if now >= self.publish_at {
-            self.publish_at = now + STATS_EVERY;
-            self.publish.send_replace(self.shard.stats());
+        if now < self.publish_at {
+            return;
         }
+        self.publish_at = now + STATS_EVERY;
+        self.outlet.streams.sweep(now);
+        self.perform();
+        let departed = self.outlet.departures.departed;
+        let (stats, cpu) = (self.shard.stats(), thread_cpu());
+        let handover_dropped = self.outlet.handover_dropped;
+        let (tcp_connections, tcp_dropped) = (self.outlet.streams.len() as u64, self.outlet.streams.dropped);
+        self.publish.send_modify(|figures| {
+            *figures = ShardFigures {
+                stats,
+                cpu,
+                cpu_recent: cpu.saturating_sub(figures.cpu),
+                handover_dropped,
+                joined_sends: departed.joined_sends,
+                joined_datagrams: departed.joined_datagrams,
+                send_lost: departed.lost,
+                tcp_connections,
+                tcp_dropped,
+            };
+        });
+    }
+}
+
+/// Tells the other media threads that one has ended, however it did.
+struct Over(Arc<AtomicBool>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -204,21 +300,4 @@ enum Taken {
     All,
     Some,
     Stop,
-}
-
-fn send_all(
-    shard: &mut Shard,
-    sockets: &[MediaSocket],
-    ways: &Ways,
-    departures: &mut Departures,
-    backlog: &mut VecDeque<Event>,
-) {
-    while let Some(output) = shard.poll_output() {
-        match output {
-            Output::Transmit(transmit) => departures.send(sockets, ways, transmit),
-            Output::Event(event) => backlog.push_back(event),
-            Output::Note { .. } | Output::Stream { .. } => {}
-        }
-    }
-    departures.flush(sockets);
 }

@@ -1,13 +1,27 @@
 //! The media threads: sockets in, shards between, sockets out.
 //!
-//! `pool.rs` is what services hold, `driver.rs` the loop of one thread, `sockets.rs` the UDP port, `departures.rs` what leaves by it,
-//! `addresses.rs` what clients are told of it.
+//! `pool.rs` is what services hold, and starts the threads; `placement.rs` says which has which room. `driver.rs` is the loop of one thread:
+//! `sockets.rs` its UDP ports, `mailbox.rs` what other threads put before it, `outlet.rs` what comes out of its shard, `departures.rs` how that
+//! leaves by UDP, `streams.rs` its TCP connections, `figures.rs` what it tells of itself. `acceptor.rs` is the thread
+//! that takes TCP connections and finds out whose they are; `ports.rs` takes the ports, `addresses.rs` says what clients
+//! are told of them, and `discovery.rs` asks STUN servers.
 
+mod acceptor;
 mod addresses;
 mod departures;
+mod discovery;
 mod driver;
+mod figures;
+mod mailbox;
+mod outlet;
+mod placement;
 mod pool;
+mod ports;
+mod sender;
 mod sockets;
+mod streams;
 
 pub use addresses::Advertise;
+pub use figures::ShardFigures;
 pub use pool::{Busy, MediaConfig, MediaError, MediaPool, StartedMedia};
+pub use sender::Sender;

@@ -1,20 +1,32 @@
 //! The media threads as services see them.
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use sfu::{Certificate, Command, Event, RoomId, Shard, ShardConfig, ShardError, ShardIndex, Stats};
+use mio::net::TcpListener;
+use mio::{Poll, Waker};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sfu::{Certificate, Command, Event, RoomId, Shard, ShardConfig, ShardError, ShardIndex};
 use tokio::sync::{mpsc, watch};
 
+use super::acceptor::{Acceptor, bind_tcp};
 use super::addresses::{Advertise, Ways};
-use super::driver::{Driver, Order};
+use super::discovery::outer_address;
+use super::driver::{Driver, Ears, Order, WAKE};
+use super::figures::ShardFigures;
+use super::mailbox::{Mailbox, wake};
+use super::outlet::{Outlet, Shared};
+use super::placement::Placement;
+use super::ports::{UdpPort, bind_all, bind_udp};
 use super::sockets::MediaSocket;
 
-/// Commands that may wait for the media thread, which takes them within a millisecond. More means that it cannot keep up: `Busy`.
+/// Commands that may wait for a media thread, which takes them within a millisecond. More means that it cannot keep up: `Busy`.
 const COMMAND_QUEUE: usize = 1_024;
 /// Events that may wait for the signalling side. When full, the thread stops taking commands, which cause most of them.
 const EVENT_QUEUE: usize = 4_096;
@@ -26,10 +38,16 @@ const MAX_IN_ROOM: usize = 100;
 /// What the media engine is told at its start.
 #[derive(Debug, Clone)]
 pub struct MediaConfig {
+    /// Media threads, 1 to 64. Each has rooms of its own.
+    pub shards: u8,
     /// UDP addresses to bind; port 0 takes a free one.
     pub listen_udp: Vec<SocketAddr>,
+    /// TCP addresses to bind; none: no media over TCP.
+    pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told instead of the local addresses.
     pub advertise: Vec<Advertise>,
+    /// Servers that are asked for it when it is empty, each `host:port`.
+    pub stun: Vec<String>,
 }
 
 /// Why the media engine did not start.
@@ -38,6 +56,14 @@ pub enum MediaError {
     /// A UDP port is taken, or not ours to bind.
     #[error("cannot bind UDP {address}: {source}")]
     Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A TCP port is taken, or not ours to bind.
+    #[error("cannot bind TCP {address}: {source}; [media] listen_tcp = [] does without")]
+    BindTcp {
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -68,86 +94,230 @@ pub struct StartedMedia {
     pub pool: MediaPool,
     /// For whoever runs the calls; ends when the media thread ends.
     pub events: mpsc::Receiver<Event>,
-    /// What is bound.
+    /// What is bound for UDP.
     pub bound: Vec<SocketAddr>,
+    /// What is bound for TCP.
+    pub bound_tcp: Vec<SocketAddr>,
 }
 
 /// A handle on the media threads.
 #[derive(Clone)]
 pub struct MediaPool {
+    shards: Arc<[Handle]>,
+    placement: Arc<Mutex<Placement>>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    door: Arc<Door>,
+}
+
+/// The way to end the thread that takes TCP connections.
+struct Door {
+    over: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+/// A handle on one.
+struct Handle {
     orders: SyncSender<Order>,
-    waker: Arc<mio::Waker>,
-    stats: watch::Receiver<Stats>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    waker: Arc<Waker>,
+    figures: watch::Receiver<ShardFigures>,
 }
 
 impl MediaPool {
-    /// Binds the sockets and starts the media thread. `seed` must be unpredictable.
+    /// Binds the sockets and starts the media threads. `seed` must be unpredictable.
     ///
     /// # Errors
     /// As [`MediaError`] says.
     pub fn start(config: &MediaConfig, seed: [u8; 32]) -> Result<StartedMedia, MediaError> {
-        let bind = |address: &SocketAddr| {
-            MediaSocket::bind(*address).map_err(|source| MediaError::Bind { address: *address, source })
+        let count = config.shards.clamp(1, 64);
+        let look = |port: &UdpSocket| {
+            let asked = config.advertise.is_empty() && !config.stun.is_empty();
+            asked.then(|| outer_address(port, &config.stun)).flatten()
         };
-        let sockets = config.listen_udp.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let bound: Vec<SocketAddr> = sockets.iter().map(|socket| socket.bound).collect();
+        let ports = bind_all(&config.listen_udp, |address| bind_udp(address, count.into(), look))
+            .map_err(|(address, source)| MediaError::Bind { address, source })?;
+        let found: Vec<_> = ports.iter().map(|port| (port.bound, port.outer.map(Advertise::from))).collect();
+        let bound: Vec<SocketAddr> = ports.iter().map(|port| port.bound).collect();
+        let listeners = bind_all(&config.listen_tcp, bind_tcp)
+            .map_err(|(address, source)| MediaError::BindTcp { address, source })?;
+        let bound_tcp = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        let found_tcp: Vec<_> = bound_tcp.iter().map(|bound| (*bound, outer_ip(*bound, &found))).collect();
         let interfaces: Vec<_> =
             if_addrs::get_if_addrs()?.into_iter().map(|found| (found.name.clone(), found.ip())).collect();
-        let ways = Ways::new(&bound, &config.advertise, &interfaces);
+        let ways = Ways::new(&found, &config.advertise, &interfaces);
+        let tcp_ways = Ways::new(&found_tcp, &config.advertise, &interfaces);
         if ways.candidates().is_empty() {
             return Err(MediaError::NoAddress);
         }
-        let shard = Shard::new(shard_config(&ways)?, seed, Instant::now())?;
-        let (orders, order_queue) = sync_channel(COMMAND_QUEUE);
+        let parts = (0..count).map(|_| Parts::new()).collect::<io::Result<Vec<_>>>()?;
+        let placement = Arc::new(Mutex::new(Placement::new(parts.len())));
         let (event_queue, events) = mpsc::channel(EVENT_QUEUE);
-        let (publish, stats) = watch::channel(Stats::default());
-        let (driver, waker) = Driver::new(shard, sockets, ways, order_queue, event_queue, publish)?;
-        let thread = std::thread::Builder::new().name("media-0".into()).spawn(move || driver.run())?;
-        let pool = Self { orders, waker: Arc::new(waker), stats, thread: Arc::new(Mutex::new(Some(thread))) };
-        Ok(StartedMedia { pool, events, bound })
+        let shared = Shared {
+            mailboxes: parts.iter().map(|parts| Arc::clone(&parts.mailbox)).collect(),
+            placement: Arc::clone(&placement),
+            events: event_queue,
+        };
+        let over = Arc::<AtomicBool>::default();
+        let mailboxes = Arc::clone(&shared.mailboxes);
+        let (acceptor, waker) = Acceptor::new(listeners, tcp_ways.clone(), mailboxes, Arc::clone(&over))?;
+        let door = Arc::new(Door { over: Arc::clone(&over), waker });
+        let base = Base { ways, tcp_ways, shared, certificate: make_certificate()?, count, over };
+        let mut seeds = StdRng::from_seed(seed);
+        let made = deal(ports, parts.len()).into_iter().zip(parts).zip(0..count);
+        let made = made
+            .map(|((sockets, parts), index)| base.make(ShardIndex(index), seeds.random(), sockets, parts));
+        let (drivers, handles): (Vec<Driver>, Vec<Handle>) =
+            made.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let pool = Self { shards: handles.into(), placement, threads: Arc::default(), door };
+        let begun = pool.begin(drivers, acceptor);
+        if let Err(error) = begun {
+            pool.stop();
+            return Err(error.into());
+        }
+        Ok(StartedMedia { pool, events, bound, bound_tcp })
     }
 
-    /// Gives a command to the shard that has the room. Commands of one room arrive in order.
+    fn begin(&self, drivers: Vec<Driver>, acceptor: Acceptor) -> io::Result<()> {
+        for (index, driver) in drivers.into_iter().enumerate() {
+            let thread = std::thread::Builder::new().name(format!("media-{index}"));
+            self.threads().push(thread.spawn(move || driver.run())?);
+        }
+        let thread = std::thread::Builder::new().name("media-tcp".into());
+        self.threads().push(thread.spawn(move || acceptor.run())?);
+        Ok(())
+    }
+
+    /// Gives a command to the shard that has the room; a join of a room that has none places it. Commands of one room arrive in order.
     ///
     /// # Errors
     /// [`Busy`] when the queue is full or the thread has ended; nothing has happened then.
-    pub fn send(&self, _room: RoomId, command: Command) -> Result<(), Busy> {
-        self.orders.try_send(Order::Command(command)).map_err(|_| Busy)?;
-        self.waker.wake().map_err(|_| Busy)
-    }
-
-    /// Counters of all shards, at most a second old.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        *self.stats.borrow()
-    }
-
-    /// Closes every connection, with a word to the other side, and ends the thread. Blocks until it has ended.
-    pub fn stop(&self) {
-        // A full queue is being emptied; a closed one has no thread behind it.
-        if self.orders.send(Order::Stop).is_ok() {
-            let _ = self.waker.wake();
+    pub fn send(&self, room: RoomId, command: Command) -> Result<(), Busy> {
+        let mut placement = self.placement();
+        let Command::Join { participant, incarnation, .. } = command else {
+            // Nobody is there whom it could be about.
+            return placement.shard_of(room).map_or(Ok(()), |shard| self.order(shard, command));
+        };
+        if let Some((_, shard)) = placement.other_room(participant, room) {
+            self.order(shard, Command::Leave { participant })?;
         }
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        let shard = placement.shard_of(room).unwrap_or_else(|| placement.choose(|shard| self.worked(shard)));
+        self.order(shard, command)?;
+        placement.enter(shard, room, participant, incarnation);
+        Ok(())
+    }
+
+    /// What every media thread tells of itself, by shard, at most a second old.
+    #[must_use]
+    pub fn figures(&self) -> Vec<ShardFigures> {
+        self.shards.iter().map(|shard| *shard.figures.borrow()).collect()
+    }
+
+    /// Closes every connection, with a word to the other side, and ends the threads. Blocks until they have ended.
+    pub fn stop(&self) {
+        for shard in self.shards.iter() {
+            // A full queue is being emptied; a closed one has no thread behind it.
+            if shard.orders.send(Order::Stop).is_ok() {
+                wake(&shard.waker);
+            }
+        }
+        self.door.over.store(true, Ordering::Relaxed);
+        wake(&self.door.waker);
+        let threads = std::mem::take(&mut *self.threads());
+        for thread in threads {
             let _ = thread.join();
         }
     }
+
+    fn order(&self, shard: usize, command: Command) -> Result<(), Busy> {
+        let handle = self.shards.get(shard).ok_or(Busy)?;
+        handle.orders.try_send(Order::Command(command)).map_err(|_| Busy)?;
+        wake(&handle.waker);
+        Ok(())
+    }
+
+    fn worked(&self, shard: usize) -> u128 {
+        self.shards.get(shard).map_or(0, |shard| shard.figures.borrow().cpu_recent.as_millis())
+    }
+
+    fn placement(&self) -> MutexGuard<'_, Placement> {
+        self.placement.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn shard_config(ways: &Ways) -> Result<ShardConfig, MediaError> {
-    Ok(ShardConfig {
-        index: ShardIndex(0),
-        candidates: ways.candidates(),
-        tcp_candidates: Vec::new(),
-        certificate: make_certificate()?,
-        max_participants: MAX_PARTICIPANTS,
-        max_in_room: MAX_IN_ROOM,
-    })
+/// What a thread must have before the others can know it.
+struct Parts {
+    poll: Poll,
+    waker: Arc<Waker>,
+    mailbox: Arc<Mailbox>,
+    orders: (SyncSender<Order>, Receiver<Order>),
 }
 
-/// One certificate for the life of the process; clients learn its fingerprint from every answer.
+impl Parts {
+    fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let mailbox = Arc::new(Mailbox::new(Arc::clone(&waker)));
+        Ok(Self { poll, waker, mailbox, orders: sync_channel(COMMAND_QUEUE) })
+    }
+}
+
+/// What all threads have in common.
+struct Base {
+    ways: Ways,
+    tcp_ways: Ways,
+    shared: Shared,
+    /// One for the life of the process; clients learn its fingerprint from every answer.
+    certificate: Certificate,
+    count: u8,
+    over: Arc<AtomicBool>,
+}
+
+impl Base {
+    fn make(
+        &self,
+        index: ShardIndex,
+        seed: [u8; 32],
+        sockets: Vec<MediaSocket>,
+        parts: Parts,
+    ) -> Result<(Driver, Handle), MediaError> {
+        let config = ShardConfig {
+            index,
+            candidates: self.ways.candidates(),
+            tcp_candidates: self.tcp_ways.candidates(),
+            certificate: self.certificate.clone(),
+            max_participants: MAX_PARTICIPANTS,
+            max_in_room: MAX_IN_ROOM,
+        };
+        let mut shard = Shard::new(config, seed, Instant::now())?;
+        shard.set_shards(self.count);
+        let Parts { poll, waker, mailbox, orders: (orders, order_queue) } = parts;
+        let (publish, figures) = watch::channel(ShardFigures::default());
+        let ears = Ears { poll, orders: order_queue, mailbox, over: Arc::clone(&self.over) };
+        let outlet = Outlet::new(index, self.ways.clone(), self.shared.clone());
+        let driver = Driver::new(ears, shard, sockets, outlet, publish)?;
+        Ok((driver, Handle { orders, waker, figures }))
+    }
+}
+
+/// How a TCP port looks from outside: the address that was found for UDP. Its port is that of the UDP port; for TCP ours is the best guess.
+fn outer_ip(bound: SocketAddr, found: &[(SocketAddr, Option<Advertise>)]) -> Option<Advertise> {
+    let mut outer = found.iter().filter_map(|(_, outer)| *outer);
+    let outer = outer.find(|outer| outer.ip.is_ipv4() == bound.is_ipv4())?;
+    Some(Advertise { port: None, ..outer })
+}
+
+/// The sockets of each thread, in the order of the ports.
+fn deal(ports: Vec<UdpPort>, threads: usize) -> Vec<Vec<MediaSocket>> {
+    let mut dealt: Vec<Vec<MediaSocket>> = (0..threads).map(|_| Vec::new()).collect();
+    for port in ports {
+        dealt.iter_mut().zip(port.sockets).for_each(|(sockets, socket)| sockets.push(socket));
+    }
+    dealt
+}
+
 fn make_certificate() -> Result<Certificate, rcgen::Error> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let mut params = rcgen::CertificateParams::default();

@@ -1,7 +1,7 @@
-//! The UDP port of one media thread.
+//! The UDP ports of the media threads: each thread has a socket of its own for every port, and the system spreads senders over them.
 
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{self, IpAddr, SocketAddr};
 
 use mio::net::UdpSocket;
 use quinn_udp::{RecvMeta, UdpSocketState};
@@ -18,24 +18,40 @@ const BUFFER: usize = 64 * 1500;
 pub(super) struct MediaSocket {
     pub socket: UdpSocket,
     state: UdpSocketState,
-    pub bound: SocketAddr,
+}
+
+/// Whether other sockets of ours have the same port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Port {
+    Own,
+    Shared,
+}
+
+/// Takes a port for a moment, and alone: a shared port would be given to us though another server of ours has it.
+pub(super) fn reserve(address: SocketAddr) -> io::Result<net::UdpSocket> {
+    Ok(open(address, Port::Own)?.into())
+}
+
+fn open(address: SocketAddr, port: Port) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_port(port == Port::Shared)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 impl MediaSocket {
-    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
+    pub(super) fn bind(address: SocketAddr, port: Port) -> io::Result<Self> {
+        let socket = open(address, port)?;
         socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
         // Smaller buffers only cost packets in bursts; the system's limit is the operator's choice.
         let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
         let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
         let socket = UdpSocket::from_std(socket.into());
         let state = UdpSocketState::new((&socket).into())?;
-        let bound = socket.local_addr()?;
-        Ok(Self { socket, state, bound })
+        Ok(Self { socket, state })
     }
 
     /// Receives one batch.

@@ -17,6 +17,8 @@ struct Read<'a> {
     packet: &'a RtpPacket,
     format: Format,
     incoming: Incoming,
+    /// Redundant sound without its redundancy.
+    plain: Option<Arc<[u8]>>,
     /// Index among the layers of its track.
     layer: usize,
     /// Place of its voice in the room.
@@ -50,7 +52,8 @@ impl Shard {
             viewers.iter().for_each(|(viewer, _)| self.adapt(now, *viewer));
         }
         let rank = self.published_at(from, index).map_or(0, |track| track.rank);
-        let read = Read { packet, format, incoming, layer: layer_index, rank };
+        let plain = format.red.then(|| codec::red_primary(&packet.payload).map(Arc::from)).flatten();
+        let read = Read { packet, format, plain, incoming, layer: layer_index, rank };
         let mut needs_keyframe = false;
         for (viewer, outgoing) in &viewers {
             needs_keyframe |= self.forward_to(now, *viewer, *outgoing, &read);
@@ -74,10 +77,16 @@ impl Shard {
         };
         let Some(target) = track.target.filter(|_| heard) else {
             // What is left out must not look like loss when it goes on.
-            track.rewriter.restart();
+            if track.rewriter.restart()
+                && let Some(ssrc) = track.ssrc
+            {
+                participant.forget_sent(ssrc);
+            }
             return false;
         };
-        let Some(((pt, payload), ssrc)) = payload_for(track, read).zip(track.ssrc) else { return false };
+        let Some(((pt, payload), ssrc)) = payload_for(track, read, participant.short).zip(track.ssrc) else {
+            return false;
+        };
         let out = match track.rewriter.rewrite(now, &read.incoming, target == read.layer) {
             Ok(out) => out,
             Err(skip) => return skip == Skip::AwaitingKeyFrame,
@@ -92,6 +101,9 @@ impl Shard {
         };
         self.stats.forwarded += 1;
         self.write(viewer, |participant| {
+            if out.begins && read.format.codec != Codec::Opus {
+                participant.forget_sent(ssrc);
+            }
             if let Some(stream) = participant.rtc.direct_api().stream_tx(&ssrc) {
                 stream.write_rtp(write);
             }
@@ -137,14 +149,15 @@ impl Shard {
     }
 }
 
-/// Payload type and payload for a viewer. Redundant sound is unwrapped for those who did not agree to it.
-fn payload_for(track: &Outgoing, read: &Read<'_>) -> Option<(str0m::media::Pt, Arc<[u8]>)> {
+/// Payload type and payload for a viewer. Redundant sound is unwrapped for those who did not agree to it, or are `short` of bandwidth.
+fn payload_for(track: &Outgoing, read: &Read<'_>, short: bool) -> Option<(str0m::media::Pt, Arc<[u8]>)> {
     let pt_of = |format: Format| track.pts.iter().find(|(had, _)| *had == format).map(|(_, pt)| *pt);
-    if let Some(pt) = pt_of(read.format) {
-        return Some((pt, Arc::clone(&read.packet.payload)));
+    let whole = || pt_of(read.format).map(|pt| (pt, Arc::clone(&read.packet.payload)));
+    if let Some(plain) = &read.plain {
+        let newest = pt_of(read.format.without_red()).map(|pt| (pt, Arc::clone(plain)));
+        return if short { newest.or_else(whole) } else { whole().or(newest) };
     }
-    let pt = pt_of(read.format.without_red()).filter(|_| read.format.red)?;
-    Some((pt, Arc::from(codec::red_primary(&read.packet.payload)?)))
+    whole()
 }
 
 /// Reads what every viewer's numbers depend on. A VP8 payload without a readable descriptor is nobody's.

@@ -35,6 +35,8 @@ pub(crate) struct Rewritten {
     pub seq: u64,
     pub time: u32,
     pub vp8: Option<Vp8Patch>,
+    /// Whether with it the stream goes over to another origin.
+    pub begins: bool,
 }
 
 /// A packet that is not for this subscriber now.
@@ -80,9 +82,9 @@ impl Rewriter {
         Self { current: None, next_seq: u64::from(first_seq), last: None }
     }
 
-    /// Forgets the origin: what comes next starts like a stream of its own, without a gap in the numbers.
-    pub(crate) fn restart(&mut self) {
-        self.current = None;
+    /// Forgets the origin: what comes next starts like a stream of its own, without a gap in the numbers. Returns whether there was one.
+    pub(crate) fn restart(&mut self) -> bool {
+        self.current.take().is_some()
     }
 
     /// Whether the subscriber is sent this stream of the publisher.
@@ -98,6 +100,7 @@ impl Rewriter {
         packet: &Incoming,
         chosen: bool,
     ) -> Result<Rewritten, Skip> {
+        let mut begins = false;
         if self.current.as_ref().is_none_or(|current| current.origin != packet.origin) {
             if !chosen {
                 return Err(Skip::OtherLayer);
@@ -106,6 +109,7 @@ impl Rewriter {
                 return Err(Skip::AwaitingKeyFrame);
             }
             self.current = Some(self.begin(now, packet));
+            begins = true;
         }
         let current = self.current.as_ref().ok_or(Skip::AwaitingKeyFrame)?;
         if packet.seq < current.first_seq {
@@ -123,7 +127,7 @@ impl Rewriter {
             });
             self.last = Some(Last { time, at: now, picture, tl0 });
         }
-        Ok(Rewritten { seq, time, vp8 })
+        Ok(Rewritten { seq, time, vp8, begins })
     }
 
     fn begin(&self, now: Instant, packet: &Incoming) -> Current {

@@ -1,13 +1,17 @@
 //! Whole calls in virtual time from one seed: a real shard, str0m clients, and a network that is as bad as asked for.
 //!
-//! DTLS keys are real and random, so tests compare events and counts, never bytes.
+//! DTLS keys are real and random, so tests compare events and what was delivered, never bytes. Everything else follows from the seed,
+//! str0m's hash maps apart: their order must not reach the network, and [`net`] sees to that.
 
 mod client;
-mod net;
+mod crypto;
+pub mod hostile;
+pub mod net;
+pub mod story;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sfu::{
@@ -16,7 +20,8 @@ use sfu::{
 };
 use str0m::config::CryptoProvider;
 
-pub use client::{Client, Heard, Say};
+pub use client::{Client, Delivered, Heard, Say, Stamp};
+pub use crypto::Backdoor;
 pub use net::{Net, Weather};
 
 /// Where the server is.
@@ -39,6 +44,9 @@ pub struct Stage {
     pub clients: Vec<Client>,
     /// All events of the shard, and when.
     pub events: Vec<(Duration, Event)>,
+    /// Whether the shard looks at each client's bandwidth. str0m then paces, and which of two packets goes first, or which is sent again to
+    /// fill a probe, depends on the order of its hash maps.
+    pub adapts: bool,
     /// Most offers that one input of the shard made.
     pub most_offers_at_once: usize,
     start: Instant,
@@ -47,14 +55,15 @@ pub struct Stage {
     to_client: VecDeque<(Instant, Event)>,
     incarnations: u32,
     forge: Option<(SocketAddr, SocketAddr, usize)>,
+    backdoors: BTreeMap<usize, Backdoor>,
 }
 
 impl Stage {
     /// An empty room.
     #[must_use]
     pub fn new(seed: u64, weather: Weather) -> Self {
-        fastrand::seed(seed);
-        let now = Instant::now();
+        crypto::seed(seed);
+        let now = beginning();
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_be_bytes());
         let config = ShardConfig {
@@ -67,17 +76,19 @@ impl Stage {
         };
         Self {
             now,
-            shard: Shard::new(config, bytes, now).unwrap(),
+            shard: Shard::with_crypto(config, crypto::provider(), bytes, now).unwrap(),
             net: Net::new(seed, weather),
             clients: Vec::new(),
             events: Vec::new(),
+            adapts: true,
             most_offers_at_once: 0,
             start: now,
-            crypto: sfu::provider().unwrap(),
+            crypto: crypto::provider(),
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
             incarnations: 0,
             forge: None,
+            backdoors: BTreeMap::new(),
         }
     }
 
@@ -126,7 +137,8 @@ impl Stage {
     ) {
         let profile = profile(&self.clients[index], bound);
         let (participant, incarnation) = (self.clients[index].id, self.incarnations);
-        self.say(Command::Join { room: ROOM, participant, incarnation, profile });
+        let room = self.clients[index].room;
+        self.say(Command::Join { room, participant, incarnation, profile });
         let now = self.now;
         if let Say::Offer { id, sdp, sources } = self.clients[index].offer(now, sources) {
             self.say(Command::Offer { participant, id, sdp: alter(&sdp), sources });
@@ -140,21 +152,48 @@ impl Stage {
         self.forge.take().map_or(0, |(.., count)| count)
     }
 
+    /// The client at `index` begins anew, with a new connection and at a new address, before it says anything.
+    pub fn remake(&mut self, index: usize) {
+        self.clients[index] = self.make_client(index);
+    }
+
+    /// Sends what a client has to send.
+    pub fn flush_client(&mut self, index: usize) {
+        self.drain_client(index);
+    }
+
+    /// The client at `index` gets at its own keys from its next connection on.
+    pub fn corrupt(&mut self, index: usize) -> Backdoor {
+        self.backdoors.entry(index).or_default().clone()
+    }
+
     fn make_client(&mut self, index: usize) -> Client {
         let host = u8::try_from(index + 1).unwrap();
         self.incarnations += 1;
         let port = 5_000 + u16::try_from(self.incarnations).unwrap();
         let address = SocketAddr::from(([203, 0, 113, host], port));
-        Client::new(ParticipantId(index as u128 + 1), address, &self.crypto, self.now)
+        let crypto = self.backdoors.get(&index).map_or_else(|| Arc::clone(&self.crypto), Backdoor::provider);
+        let mut client = Client::new(ParticipantId(index as u128 + 1), address, &crypto, self.now);
+        client.start = self.start;
+        if let Some(before) = self.clients.get(index) {
+            client.id = before.id;
+            client.room = before.room;
+            client.wants_channel = before.wants_channel || before.channel.is_some();
+            client.sent_lately.clone_from(&before.sent_lately);
+            client.pictures_every = before.pictures_every;
+            client.trace.clone_from(&before.trace);
+        }
+        client
     }
 
-    fn enter(&mut self, index: usize, sources: &[Source]) {
+    /// A prepared client joins its room and offers `sources`.
+    pub fn enter(&mut self, index: usize, sources: &[Source]) {
         let client = &self.clients[index];
         let command = Command::Join {
-            room: ROOM,
+            room: client.room,
             participant: client.id,
             incarnation: self.incarnations,
-            profile: profile(client, client.fingerprint),
+            profile: Profile { adapts: self.adapts, ..profile(client, client.fingerprint) },
         };
         self.say(command);
         self.offer(index, sources);
@@ -212,9 +251,11 @@ impl Stage {
     /// Lets time pass.
     pub fn run(&mut self, time: Duration) {
         let end = self.now + time;
+        self.net.settle(self.now);
         while let Some(next) = self.next().filter(|next| *next <= end) {
             self.now = self.now.max(next);
             self.step();
+            self.net.settle(self.now);
         }
         self.now = end;
     }
@@ -229,13 +270,18 @@ impl Stage {
         sending.and_then(|sending| viewer.heard.get(&sending.mid)).cloned().unwrap_or_default()
     }
 
-    /// Events about one client, without descriptions.
+    /// All events, without descriptions, and every packet that a client got.
     #[must_use]
     pub fn trace(&self) -> Vec<String> {
-        self.events
+        let events = self
+            .events
             .iter()
-            .map(|(at, event)| format!("{at:?} {} {}", event.participant.0, name(&event.kind)))
-            .collect()
+            .map(|(at, event)| format!("{at:?} {} {}", event.participant.0, name(&event.kind)));
+        let packets = self
+            .clients
+            .iter()
+            .flat_map(|client| client.trace.iter().map(|packet| format!("{} got {packet:?}", client.id.0)));
+        events.chain(packets).collect()
     }
 
     fn next(&self) -> Option<Instant> {
@@ -340,7 +386,7 @@ impl Stage {
         while let Some(output) = self.shard.poll_output() {
             match output {
                 Output::Transmit(transmit) => {
-                    self.net.send(self.now, transmit.source, transmit.destination, &transmit.contents);
+                    self.net.send(transmit.source, transmit.destination, &transmit.contents);
                 }
                 Output::Event(event) => {
                     self.events.push((self.now - self.start, event.clone()));
@@ -361,10 +407,10 @@ impl Stage {
     }
 
     fn drain_client(&mut self, index: usize) {
-        let Self { clients, net, now, .. } = self;
+        let Self { clients, net, .. } = self;
         let client = &mut clients[index];
         let source = client.address;
-        client.drain(|destination, contents| net.send(*now, source, destination, contents));
+        client.drain(|destination, contents| net.send(source, destination, contents));
     }
 }
 
@@ -387,8 +433,14 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
 /// A certificate for a shard.
 #[must_use]
 pub fn server_certificate() -> Certificate {
-    let made = str0m_aws_lc_rs::default_provider().dtls_provider.generate_certificate().unwrap();
+    let made = crypto::certificate();
     Certificate { certificate: made.certificate, private_key: made.private_key }
+}
+
+/// The time at which every stage of the process begins, so that nothing depends on the hour.
+fn beginning() -> Instant {
+    static BEGINNING: OnceLock<Instant> = OnceLock::new();
+    *BEGINNING.get_or_init(Instant::now)
 }
 
 fn name(kind: &EventKind) -> String {

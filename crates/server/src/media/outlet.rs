@@ -1,0 +1,97 @@
+//! Performs what a shard gives: to the network, to the signalling side, to other shards.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sfu::{Datagram, Event, EventKind, HandOver, Output, Shard, ShardIndex, Transport};
+use tokio::sync::mpsc;
+
+use super::addresses::Ways;
+use super::departures::Departures;
+use super::mailbox::Mailbox;
+use super::placement::Placement;
+use super::sockets::MediaSocket;
+use super::streams::Streams;
+
+/// What a media thread shares with the others.
+#[derive(Clone)]
+pub(super) struct Shared {
+    /// By shard; the thread's own too.
+    pub mailboxes: Arc<[Arc<Mailbox>]>,
+    pub placement: Arc<Mutex<Placement>>,
+    pub events: mpsc::Sender<Event>,
+}
+
+pub(super) struct Outlet {
+    me: ShardIndex,
+    pub ways: Ways,
+    pub departures: Departures,
+    pub streams: Streams,
+    shared: Shared,
+    /// Events that the signalling side has not had room for.
+    backlog: VecDeque<Event>,
+    pub handover_dropped: u64,
+}
+
+impl Outlet {
+    pub(super) fn new(me: ShardIndex, ways: Ways, shared: Shared) -> Self {
+        let (departures, streams, backlog) = (Departures::new(), Streams::new(), VecDeque::new());
+        Self { me, ways, departures, streams, shared, backlog, handover_dropped: 0 }
+    }
+
+    /// Takes everything that the shard has to give.
+    pub(super) fn drain(&mut self, shard: &mut Shard, sockets: &[MediaSocket]) {
+        while let Some(output) = shard.poll_output() {
+            match output {
+                Output::Transmit(transmit) => match transmit.transport {
+                    Transport::Udp => self.departures.send(sockets, &self.ways, transmit),
+                    Transport::Tcp => self.streams.send(&transmit),
+                },
+                Output::Event(event) => self.keep(event),
+                Output::Note { to, note } => {
+                    let taken = self.mailbox(to).is_some_and(|mailbox| mailbox.put_note(self.me, note));
+                    self.handover_dropped += u64::from(!taken);
+                }
+                Output::Stream { path, standing } => self.streams.stands(path, standing),
+            }
+        }
+        self.departures.flush(sockets);
+        self.streams.closed().for_each(|path| shard.handle_closed(path));
+    }
+
+    /// Gives a datagram to the shard whose it is.
+    pub(super) fn hand_over(&mut self, HandOver { to }: HandOver, datagram: Datagram<'_>) {
+        let taken = self.mailbox(to).is_some_and(|mailbox| mailbox.put_datagram(self.me, datagram));
+        self.handover_dropped += u64::from(!taken);
+    }
+
+    /// Whether the signalling side has taken every event.
+    pub(super) fn is_clear(&self) -> bool {
+        self.backlog.is_empty()
+    }
+
+    pub(super) fn pass_events(&mut self) {
+        while let Some(event) = self.backlog.pop_front() {
+            if let Err(error) = self.shared.events.try_send(event) {
+                match error {
+                    mpsc::error::TrySendError::Full(event) => self.backlog.push_front(event),
+                    // Nobody will ever listen: what waits must not keep us from the order to stop.
+                    mpsc::error::TrySendError::Closed(_) => self.backlog.clear(),
+                }
+                return;
+            }
+        }
+    }
+
+    fn keep(&mut self, event: Event) {
+        if let EventKind::Left(_) = event.kind {
+            let mut placement = self.shared.placement.lock().unwrap_or_else(PoisonError::into_inner);
+            placement.left(event.participant, event.incarnation);
+        }
+        self.backlog.push_back(event);
+    }
+
+    fn mailbox(&self, to: ShardIndex) -> Option<&Arc<Mailbox>> {
+        self.shared.mailboxes.get(usize::from(to.0))
+    }
+}

@@ -1,0 +1,102 @@
+//! Takes the ports, so that every media thread has a socket for each.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+
+use super::sockets::{MediaSocket, Port, reserve};
+
+/// A free port that was found may be taken by another before all sockets have it.
+const ATTEMPTS: usize = 8;
+
+/// One socket a thread, all on one address.
+pub(super) struct UdpPort {
+    pub bound: SocketAddr,
+    /// How the port looks from outside, if that was found out.
+    pub outer: Option<SocketAddr>,
+    pub sockets: Vec<MediaSocket>,
+}
+
+/// Binds `threads` sockets to an address; port 0: to a free port. Before they share the port, `look` may use it.
+pub(super) fn bind_udp(
+    address: SocketAddr,
+    threads: usize,
+    look: impl Fn(&UdpSocket) -> Option<SocketAddr>,
+) -> io::Result<UdpPort> {
+    let mut attempts = ATTEMPTS;
+    loop {
+        attempts -= 1;
+        match bind_once(address, threads, &look) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && address.port() == 0 && attempts > 0 => {
+            }
+            bound => return bound,
+        }
+    }
+}
+
+fn bind_once(
+    address: SocketAddr,
+    threads: usize,
+    look: impl Fn(&UdpSocket) -> Option<SocketAddr>,
+) -> io::Result<UdpPort> {
+    let reserved = reserve(address)?;
+    let bound = reserved.local_addr()?;
+    let outer = look(&reserved);
+    drop(reserved);
+    let port = if threads > 1 { Port::Shared } else { Port::Own };
+    let sockets = (0..threads).map(|_| MediaSocket::bind(bound, port)).collect::<io::Result<_>>()?;
+    Ok(UdpPort { bound, outer, sockets })
+}
+
+/// Binds all addresses. Where every IPv4 address is taken already, a machine that cannot take every IPv6 address goes on without.
+pub(super) fn bind_all<T>(
+    addresses: &[SocketAddr],
+    bind: impl Fn(SocketAddr) -> io::Result<T>,
+) -> Result<Vec<T>, (SocketAddr, io::Error)> {
+    let mut bound = Vec::new();
+    for address in addresses {
+        let beside = |other: &SocketAddr| other.is_ipv4() && other.ip().is_unspecified();
+        let optional = address.is_ipv6() && address.ip().is_unspecified() && addresses.iter().any(beside);
+        match bind(*address) {
+            Ok(port) => bound.push(port),
+            Err(error) if optional => {
+                tracing::warn!(%address, %error, "media go on over IPv4 alone");
+            }
+            Err(error) => return Err((*address, error)),
+        }
+    }
+    Ok(bound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_shared_with_our_threads_and_with_nobody_else() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let port = bind_udp(address, 4, |_| None).unwrap();
+        assert!(port.bound.port() != 0);
+        assert_eq!(
+            port.sockets.iter().filter(|one| one.socket.local_addr().unwrap() == port.bound).count(),
+            4
+        );
+        for threads in [1, 4] {
+            let again = bind_udp(port.bound, threads, |_| None).err().map(|error| error.kind());
+            assert_eq!(again, Some(io::ErrorKind::AddrInUse), "{threads}");
+        }
+    }
+
+    #[test]
+    fn every_ipv6_address_is_taken_beside_every_ipv4_address_if_it_can_be() {
+        let all: [SocketAddr; 2] = ["0.0.0.0:1".parse().unwrap(), "[::]:1".parse().unwrap()];
+        let without_ipv6 = |address: SocketAddr| match address {
+            SocketAddr::V4(_) => Ok(address),
+            SocketAddr::V6(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        };
+        assert_eq!(bind_all(&all, without_ipv6).unwrap(), [all[0]]);
+        assert_eq!(bind_all(&all, Ok).unwrap(), all);
+        for needed in [&all[1..], &["[::1]:1".parse().unwrap(), all[0]]] {
+            assert_eq!(bind_all(needed, without_ipv6).unwrap_err().0, needed[0]);
+        }
+    }
+}
