@@ -25,12 +25,13 @@ export function binary() {
 
 /**
  * Starts a server on free ports of the loopback. It ends with the test, and fails it when a participant's step panicked.
- * `address`: where it takes media; `media`: more lines of its `[media]`, made when the port is known.
+ * `address`: where it takes media; `media`: given the media address, makes more lines of `[media]`; it may choose another port for TCP.
  */
 export async function startServer(test, { address = "127.0.0.1", media = async () => [] } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "countersign-browser-"));
   const host = address.includes(":") ? `[${address}]` : address;
-  const server = new Server(folder, await freeTcpPort(), { address, host, port: await freeUdpPort(address) });
+  const port = await freeUdpPort(address);
+  const server = new Server(folder, await freeTcpPort(), { address, host, port, tcpPort: port });
   atEnd(test, async () => {
     try {
       if (server.child) await server.checkPanics();
@@ -93,7 +94,7 @@ class Server {
       `listen = "127.0.0.1:${this.httpPort}"`,
       "[media]",
       `listen_udp = "${this.media.host}:${this.media.port}"`,
-      ...(this.more.some((line) => line.startsWith("listen_tcp")) ? [] : [`listen_tcp = "${this.media.host}:${this.media.port}"`]),
+      `listen_tcp = "${this.media.host}:${this.media.tcpPort}"`,
       ...this.more,
       "",
     ].join("\n");

@@ -5,14 +5,19 @@ import { startRelay } from "./relay.mjs";
 /** The address that namespace.sh gives. */
 export const ADDRESS = "10.77.0.1";
 
-/** `relayed`: clients are told the relay's address, and no other. `more`: lines of `[media]`, given the server's media address. */
-export async function startScene(test, { relayed = false, address = ADDRESS, more = () => [] } = {}) {
+/**
+ * `relayed`: clients are told the relay's address, and no other; on that port nobody listens by TCP, unless `tcp`: there the server itself
+ * does.
+ */
+export async function startScene(test, { relayed = false, tcp = false, address = ADDRESS } = {}) {
   let relay = null;
   const server = await startServer(test, {
     address,
     media: async (media) => {
-      if (relayed) relay = await startRelay(test, media);
-      return [...(relay ? [`advertise = ["${relay.address}:${relay.port}"]`] : []), ...more(media)];
+      if (!relayed) return [];
+      relay = await startRelay(test, media);
+      if (tcp) media.tcpPort = relay.port;
+      return [`advertise = ["${relay.address}:${relay.port}"]`];
     },
   });
   const { room_id } = await server.admin.createRoom("Interop");
