@@ -192,6 +192,12 @@ impl Hall {
         std::mem::take(&mut self.spent)
     }
 
+    /// Where the shard is.
+    #[must_use]
+    pub fn server(&self) -> SocketAddr {
+        self.server
+    }
+
     /// Where the callers are.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
