@@ -4,7 +4,7 @@
 //! `sockets.rs` its UDP ports, `mailbox.rs` what other threads put before it, `outlet.rs` what comes out of its shard, `departures.rs` how that
 //! leaves by UDP, `streams.rs` its TCP connections, `figures.rs` what it tells of itself. `acceptor.rs` is the thread
 //! that takes TCP connections and finds out whose they are; `ports.rs` takes the ports, `addresses.rs` says what clients
-//! are told of them, and `discovery.rs` asks STUN servers.
+//! are told of them, and `discovery.rs` asks STUN servers. `sender.rs` is the way out by itself, for benches.
 
 mod acceptor;
 mod addresses;

@@ -9,12 +9,14 @@
     clippy::print_stderr,
     clippy::cast_possible_truncation,
     clippy::disallowed_methods,
+    clippy::panic,
     reason = "a bench reads the clock, prints its numbers and may fail loudly"
 )]
 
 mod forwarding;
 mod idle;
 mod joins;
+mod shards;
 mod table;
 
 use table::Table;
@@ -28,11 +30,12 @@ fn main() {
     // `make bench ONLY=idle`, to look at one part.
     let only = std::env::var("ONLY").unwrap_or_default();
     let mut table = Table::default();
-    let parts: [(&str, Measure); 4] = [
+    let parts: [(&str, Measure); 5] = [
         ("memory", idle::memory),
         ("forwarding", forwarding::measure),
         ("joins", joins::measure),
         ("idle", idle::processor),
+        ("shards", shards::measure),
     ];
     for (name, measure) in parts {
         if name.contains(&only) {

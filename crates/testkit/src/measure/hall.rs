@@ -100,17 +100,7 @@ impl Hall {
     /// Lets a caller that was prepared in.
     pub fn enter(&mut self, index: usize, room: RoomId, sources: &[Source]) {
         let Some(caller) = &mut self.callers[index] else { return };
-        let profile = Profile {
-            fingerprint: Some(caller.fingerprint),
-            may_send: Source::ALL.into_iter().collect(),
-            codecs: vec![Codec::Opus, Codec::Vp8],
-            red: false,
-            stream: format!("{:032x}", caller.id.0),
-            adapts: self.adapts,
-            max_voices: 8,
-            max_cameras: 25,
-            keyframe_gap: Duration::from_millis(500),
-        };
+        let profile = profile(caller, self.adapts);
         let (participant, offer) = (caller.id, caller.offer(sources));
         self.command(Command::Join { room, participant, incarnation: 1, profile });
         self.command(offer);
@@ -191,6 +181,12 @@ impl Hall {
     /// Takes what the scale says.
     pub fn take_spent(&mut self) -> Duration {
         std::mem::take(&mut self.spent)
+    }
+
+    /// Where the shard is.
+    #[must_use]
+    pub fn server(&self) -> SocketAddr {
+        self.server
     }
 
     /// Where the callers are.
@@ -277,5 +273,21 @@ impl Hall {
 
     fn all_connected(&self, from: usize) -> bool {
         self.callers[from..].iter().flatten().all(|caller| caller.connected)
+    }
+}
+
+/// What callers may do: everything. `adapts`: whether their bandwidth is estimated.
+#[must_use]
+pub fn profile(caller: &Caller, adapts: bool) -> Profile {
+    Profile {
+        fingerprint: Some(caller.fingerprint),
+        may_send: Source::ALL.into_iter().collect(),
+        codecs: vec![Codec::Opus, Codec::Vp8],
+        red: false,
+        stream: format!("{:032x}", caller.id.0),
+        adapts,
+        max_voices: 8,
+        max_cameras: 25,
+        keyframe_gap: Duration::from_millis(500),
     }
 }

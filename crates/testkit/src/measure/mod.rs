@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 pub use caller::{Caller, PACKETS_PER_FRAME};
-pub use hall::Hall;
+pub use hall::{Hall, profile};
 
 /// Processor time of this thread.
 #[must_use]

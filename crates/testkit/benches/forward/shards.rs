@@ -1,0 +1,183 @@
+//! Whether a forwarded packet costs the same on 1, 2 and 4 shards: the server's own media threads, over real sockets.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use server::media::{MediaConfig, MediaPool, StartedMedia};
+use sfu::Source::{self, Camera};
+use sfu::{Command, EventKind, ParticipantId, RoomId};
+use str0m::config::DtlsCert;
+use testkit::measure::{Caller, profile};
+use testkit::stage::server_certificate;
+
+use crate::table::Table;
+use crate::{ROUNDS, median};
+
+const ROOMS: usize = 8;
+/// One who publishes, and listeners.
+const IN_ROOM: usize = 11;
+const FRAMES: usize = 40;
+/// Figures are told once a second.
+const TOLD: Duration = Duration::from_millis(1_200);
+
+pub(crate) fn measure(table: &mut Table) {
+    let mut one = None;
+    for shards in [1, 2, 4] {
+        let mut town = Town::new(shards);
+        town.fill();
+        let cost = median((0..ROUNDS).map(|_| town.forward()).collect());
+        town.started.pool.stop();
+        let used = town.used;
+        let name = format!("{shards} shards ({used} with rooms): a forwarded packet");
+        table.note(name, cost as f64, "ns");
+        let one = *one.get_or_insert(cost);
+        if shards > 1 {
+            let ratio = cost as f64 / one as f64;
+            table.judge(format!("{shards} shards: ratio to one"), ratio, "", 1.15);
+        }
+    }
+}
+
+/// Rooms on all shards, and everybody in them, in real time.
+struct Town {
+    started: StartedMedia,
+    server: SocketAddr,
+    callers: Vec<Caller>,
+    sockets: Vec<UdpSocket>,
+    by_id: BTreeMap<ParticipantId, usize>,
+    /// Shards that forwarded something.
+    used: usize,
+}
+
+impl Town {
+    fn new(shards: u8) -> Self {
+        let config = MediaConfig {
+            shards,
+            listen_udp: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            listen_tcp: Vec::new(),
+            advertise: Vec::new(),
+            stun: Vec::new(),
+        };
+        let started = MediaPool::start(&config, [3; 32]).unwrap();
+        let server = started.bound[0];
+        let (callers, sockets, by_id) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { started, server, callers, sockets, by_id, used: 0 }
+    }
+
+    fn fill(&mut self) {
+        let crypto = sfu::provider().unwrap();
+        let made = server_certificate();
+        let identity = DtlsCert { certificate: made.certificate, private_key: made.private_key };
+        for index in 0..ROOMS * IN_ROOM {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let (id, address) = (ParticipantId(index as u128 + 1), socket.local_addr().unwrap());
+            let keys = (&crypto, identity.clone());
+            let mut caller = Caller::new(id, address, self.server, keys, Instant::now());
+            let sources: &[Source] = if index % IN_ROOM == 0 { &[Camera] } else { &[] };
+            let offer = caller.offer(sources);
+            let profile = profile(&caller, false);
+            self.callers.push(caller);
+            self.sockets.push(socket);
+            self.by_id.insert(id, index);
+            let room = room_of(index);
+            let join = Command::Join { room, participant: id, incarnation: 1, profile };
+            self.started.pool.send(room, join).unwrap();
+            self.started.pool.send(room, offer).unwrap();
+            self.turn();
+        }
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !self.callers.iter().all(|caller| caller.connected) {
+            assert!(Instant::now() < patience, "everybody is connected in time");
+            self.turn();
+        }
+        self.idle(Duration::from_secs(1));
+        self.publish();
+    }
+
+    /// Returns ns per forwarded packet, of all that the threads do meanwhile.
+    fn forward(&mut self) -> u64 {
+        self.idle(TOLD);
+        let before = self.told();
+        self.publish();
+        self.idle(TOLD);
+        let after = self.told();
+        let forwarded: u64 = after.iter().zip(&before).map(|(after, before)| after.0 - before.0).sum();
+        let cpu: Duration = after.iter().zip(&before).map(|(after, before)| after.1 - before.1).sum();
+        self.used = after.iter().filter(|(forwarded, _)| *forwarded > 0).count();
+        assert!(forwarded > 0, "something is forwarded");
+        cpu.as_nanos() as u64 / forwarded
+    }
+
+    fn told(&self) -> Vec<(u64, Duration)> {
+        let figures = self.started.pool.figures();
+        figures.iter().map(|figures| (figures.stats.forwarded, figures.cpu)).collect()
+    }
+
+    fn publish(&mut self) {
+        for _ in 0..FRAMES {
+            for publisher in (0..self.callers.len()).step_by(IN_ROOM) {
+                let mut out = Vec::new();
+                self.callers[publisher].publish(Instant::now(), Camera, &mut out);
+                self.send(publisher, &out);
+            }
+            self.idle(Duration::from_millis(33));
+        }
+    }
+
+    fn idle(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            if !self.turn() {
+                // The threads on trial need the processor more than the one that waits for them.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// Returns whether there was anything to do.
+    fn turn(&mut self) -> bool {
+        let mut busy = false;
+        let mut buffer = [0; 2_048];
+        for index in 0..self.callers.len() {
+            let (now, mut out) = (Instant::now(), Vec::new());
+            while let Ok(length) = self.sockets[index].recv(&mut buffer) {
+                self.callers[index].take_datagram(now, &buffer[..length], &mut out);
+                busy = true;
+            }
+            if self.callers[index].deadline <= now {
+                self.callers[index].wake(now, &mut out);
+            }
+            self.send(index, &out);
+        }
+        while let Ok(event) = self.started.events.try_recv() {
+            let index = self.by_id[&event.participant];
+            match event.kind {
+                EventKind::Answer { sdp, .. } => self.callers[index].take_answer(&sdp),
+                EventKind::Offer { id, sdp, .. } => {
+                    if let Some(answer) = self.callers[index].take_offer(id, &sdp) {
+                        self.started.pool.send(room_of(index), answer).unwrap();
+                    }
+                }
+                EventKind::Left(reason) => panic!("left: {reason:?}"),
+                _ => {}
+            }
+            let mut out = Vec::new();
+            self.callers[index].wake(Instant::now(), &mut out);
+            self.send(index, &out);
+            busy = true;
+        }
+        busy
+    }
+
+    fn send(&self, index: usize, datagrams: &[Vec<u8>]) {
+        for contents in datagrams {
+            let _ = self.sockets[index].send_to(contents, self.server);
+        }
+    }
+}
+
+fn room_of(index: usize) -> RoomId {
+    RoomId((index / IN_ROOM) as u128)
+}
