@@ -80,6 +80,7 @@ impl Shard {
             });
         }
         self.schedule(viewer);
+        self.stop_early(now, viewer);
         self.want_layers(now, viewer);
     }
 
@@ -141,6 +142,36 @@ impl Shard {
         let published = sounds.filter_map(|track| self.published_for(track));
         let heard = published.filter(|(_, published)| published.rank < participant.profile.max_voices);
         heard.flat_map(|(_, published)| &published.layers).map(|layer| layer.rate.bits_per_second(now)).sum()
+    }
+
+    /// Where bandwidth is short, a layer that gives way to a lower one stops at once: until the key frame of that has come, it would take from
+    /// the sound.
+    fn stop_early(&mut self, now: Instant, viewer: Seat) {
+        let Some(participant) = self.seats.get(viewer) else { return };
+        let early: Vec<bool> = participant
+            .outgoing
+            .iter()
+            .map(|track| participant.short && self.gives_way(now, track))
+            .collect();
+        let Some(participant) = self.seats.get_mut(viewer) else { return };
+        let mut stopped = Vec::new();
+        for (track, early) in participant.outgoing.iter_mut().zip(early) {
+            if early && !std::mem::replace(&mut track.stops_early, early) {
+                stopped.extend(track.ssrc);
+            }
+            track.stops_early = early;
+        }
+        stopped.into_iter().for_each(|ssrc| participant.forget_sent(ssrc));
+    }
+
+    /// Whether a viewer is sent a layer that costs more than the one it is meant to be sent.
+    fn gives_way(&self, now: Instant, track: &Outgoing) -> bool {
+        let Some((_, published)) = self.published_for(track).filter(|_| !track.source.is_audio()) else {
+            return false;
+        };
+        let Some(target) = track.target.and_then(|target| published.layers.get(target)) else { return false };
+        let sent = published.layers.iter().find(|layer| track.rewriter.follows(*layer.ssrc));
+        sent.is_some_and(|sent| sent.rate.bits_per_second(now) > target.rate.bits_per_second(now))
     }
 
     /// Asks for key frames of the layers that a viewer is to be sent and is not.

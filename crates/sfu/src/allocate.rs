@@ -73,7 +73,7 @@ struct Track {
     /// Whether it has gone up since it was last lost.
     climbed: bool,
     leapt: Option<Instant>,
-    /// Since when its lowest layer does not fit.
+    /// Since when its lowest layer does not fit, after a dip of the budget.
     over_since: Option<Instant>,
 }
 
@@ -114,10 +114,11 @@ impl<K: Copy + Ord> Allocation<K> {
     fn share(&mut self, now: Instant, budget: u64, offers: &mut [Offer]) {
         let had: u64 = offers.iter().map(Offer::cost_of_had).sum();
         let fits = had <= budget;
+        let dips = budget < self.budget.last;
         self.budget.observe(now, budget);
         // When something must go, a little more goes, or the next dip would take the next.
         let keep = if fits || Offer::only_the_first_is_on(offers) { budget } else { part(budget, 92) };
-        let mut purse = Purse { keep, climb: self.budget.believed, leap: budget, spent: 0, owed: had };
+        let mut purse = Purse { keep, climb: self.budget.believed, leap: budget, spent: 0, owed: had, dips };
         let most = offers.iter().map(|offer| offer.steps.len()).max().unwrap_or(0);
         let mut first = true;
         for level in 0..most {
@@ -159,8 +160,8 @@ struct Offer {
     /// Steps that it gets.
     given: usize,
     leaps: bool,
-    /// Whether its lowest layer does not fit.
-    over: bool,
+    /// Since when its lowest layer does not fit.
+    over_since: Option<Instant>,
     track: Track,
 }
 
@@ -175,7 +176,7 @@ impl Offer {
     fn new<K: Copy>(now: Instant, wish: &Wish<'_, K>, track: Track) -> Self {
         let steps = steps(now, wish.need, wish.layers);
         let had = track.target.map_or(0, |target| steps.iter().filter(|step| step.index <= target).count());
-        Self { steps, had, given: 0, leaps: false, over: false, track }
+        Self { steps, had, given: 0, leaps: false, over_since: None, track }
     }
 
     fn cost(&self, count: usize) -> u64 {
@@ -208,8 +209,7 @@ impl Offer {
 
     /// What to remember of it.
     fn settle(&self, now: Instant) -> Track {
-        let over_since = self.over.then(|| self.track.over_since.unwrap_or(now));
-        let mut track = Track { target: self.target(), over_since, ..self.track };
+        let mut track = Track { target: self.target(), over_since: self.over_since, ..self.track };
         if self.given > self.had {
             track.climbed = true;
             track.leapt = if self.leaps { Some(now) } else { track.leapt };
@@ -268,6 +268,8 @@ struct Purse {
     spent: u64,
     /// What others have and is yet to be given to them.
     owed: u64,
+    /// Whether the budget has just become less.
+    dips: bool,
 }
 
 /// Why a step is given.
@@ -293,8 +295,8 @@ impl Purse {
             if offer.given > 0 || fits {
                 return fits.then_some(How::Keep);
             }
-            offer.over = true;
-            let since = offer.track.over_since.unwrap_or(now);
+            let since = offer.track.over_since.or(self.dips.then_some(now))?;
+            offer.over_since = Some(since);
             return (now.saturating_duration_since(since) < GRACE).then_some(How::Keep);
         }
         if offer.may_climb(now) && within(self.climb, 115, 60) {
@@ -312,12 +314,15 @@ struct Budget {
     least: [Option<u64>; SPANS],
     newest_at: Option<Instant>,
     believed: u64,
+    last: u64,
 }
 
 impl Budget {
     fn observe(&mut self, now: Instant, budget: u64) {
+        self.last = budget;
         let Some(newest_at) = self.newest_at else {
-            *self = Self { least: [Some(budget); SPANS], newest_at: Some(now), believed: budget };
+            *self =
+                Self { least: [Some(budget); SPANS], newest_at: Some(now), believed: budget, last: budget };
             return;
         };
         if now >= newest_at + SPAN {

@@ -170,6 +170,8 @@ pub(crate) struct Outgoing {
     pub pts: Vec<(Format, Pt)>,
     /// The layer that it should be sent; `None`: nothing of it now. Of sound there is only one.
     pub target: Option<usize>,
+    /// Whether the layer before the target costs more than there is, and stops before the key frame of the target has come.
+    pub stops_early: bool,
     pub rewriter: Rewriter,
 }
 
@@ -186,6 +188,7 @@ impl Outgoing {
             ssrc: None,
             pts: Vec::new(),
             target: source.is_audio().then_some(0),
+            stops_early: false,
             rewriter: Rewriter::new(first_seq),
         }
     }

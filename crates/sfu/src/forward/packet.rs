@@ -84,6 +84,9 @@ impl Shard {
             }
             return false;
         };
+        if track.stops_early && target != read.layer {
+            return false;
+        }
         let Some(((pt, payload), ssrc)) = payload_for(track, read, participant.short).zip(track.ssrc) else {
             return false;
         };

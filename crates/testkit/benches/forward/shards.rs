@@ -54,6 +54,7 @@ impl Town {
     fn new(shards: u8) -> Self {
         let config = MediaConfig {
             shards,
+            dtls_1_3: false,
             listen_udp: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             listen_tcp: Vec::new(),
             advertise: Vec::new(),
