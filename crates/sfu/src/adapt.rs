@@ -16,6 +16,10 @@ const ADAPT_EVERY: Duration = Duration::from_millis(500);
 const STILL: Duration = Duration::from_secs(3);
 /// What a viewer is taken to be able to use at least, in bit/s: probes for less tell nothing, and take an idle link for a narrow one.
 const LEAST_DESIRED: u64 = 2_000_000;
+/// No estimate moves without reports, and no reports come where nothing is sent. A viewer who is thought to have too little for anything
+/// is measured anew after so long, beginning with so much.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+const ANEW_FROM: Bitrate = Bitrate::kbps(300);
 /// Tiles that one participant may name; more fit no screen.
 const MAX_TILES: usize = 64;
 
@@ -71,6 +75,7 @@ impl Shard {
         let less = shown.iter().zip(&chosen).any(|(shown, rank)| shown.is_less_than_wanted(now, *rank));
         participant.short = budget.is_some() && less;
         participant.adapt_at = flowing.then(|| now + ADAPT_EVERY);
+        let stuck = participant.short && participant.is_quiet_for(now, STUCK_AFTER);
         let desired = desired.saturating_add(sound).max(LEAST_DESIRED);
         if participant.estimate.is_some() && participant.desired != desired {
             participant.desired = desired;
@@ -79,9 +84,20 @@ impl Shard {
                 participant.tick(now)
             });
         }
+        if stuck {
+            self.measure_anew(now, viewer);
+        }
         self.schedule(viewer);
         self.stop_early(now, viewer);
         self.want_layers(now, viewer);
+    }
+
+    fn measure_anew(&mut self, now: Instant, viewer: Seat) {
+        self.change(viewer, |participant| {
+            participant.written_at = now;
+            participant.rtc.bwe().reset(ANEW_FROM);
+            participant.tick(now)
+        });
     }
 
     /// The pictures for a viewer, the most important first, with what is needed of them.

@@ -1,5 +1,4 @@
-//! A story follows from its seed alone, as long as str0m does not pace (`Stage::adapts`) and there is no data channel: SCTP draws its tags
-//! and numbers from the operating system, and how a handshake goes on after a loss depends on them.
+//! A call follows from its seed alone: in foul weather, with adaptation and with data channels.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,42 +9,81 @@ use std::time::Duration;
 
 use sfu::Command;
 use sfu::Source::{Camera, Screen, Voice};
+use testkit::stage::chance::{alone, replayable};
+use testkit::stage::story::Story;
 use testkit::stage::{Stage, Weather};
 
 #[test]
 fn the_same_seed_gives_the_same_trace_twice() {
-    for seed in 0..20 {
-        let (once, again) = (story(seed), story(seed));
-        let differs = once.iter().zip(&again).find(|(once, again)| once != again);
-        assert_eq!(differs, None, "seed {seed}");
-        assert_eq!(once.len(), again.len(), "seed {seed}");
-        assert!(once.len() > 1_000, "seed {seed}: something happened");
-    }
+    replayable("the_same_seed_gives_the_same_trace_twice", || {
+        let (mut opened, mut talked) = (0, 0);
+        for seed in 0..10 {
+            let call = || alone(|| call(seed)).unwrap();
+            let (once, again) = (call(), call());
+            let differs = once.iter().zip(&again).find(|(once, again)| once != again);
+            assert_eq!(differs, None, "seed {seed}");
+            assert_eq!(once.len(), again.len(), "seed {seed}");
+            assert!(once.len() > 1_000, "seed {seed}: something happened");
+            let has = |what: &str| usize::from(once.iter().any(|line| line.contains(what)));
+            opened += has("channel room open");
+            talked += has("bytes on room");
+        }
+        assert!(opened == 10 && talked > 5, "data channels: {opened} opened, {talked} used");
+    });
+}
+
+/// As `make sim` plays them, with an adversary in most.
+#[test]
+fn the_same_seed_gives_the_same_story_twice() {
+    replayable("the_same_seed_gives_the_same_story_twice", || {
+        for seed in 0..3 {
+            let story = || {
+                alone(|| {
+                    let mut story = Story::new(seed);
+                    story.play();
+                    story.stage.trace()
+                })
+            };
+            let (once, again) = (story().unwrap(), story().unwrap());
+            let differs = once.iter().zip(&again).find(|(once, again)| once != again);
+            assert_eq!((differs, once.len()), (None, again.len()), "seed {seed}");
+        }
+    });
 }
 
 #[test]
 fn another_seed_gives_another_trace() {
-    assert_ne!(story(1), story(2));
+    assert_ne!(call(1), call(2));
 }
 
 /// Every event, and every packet that anybody got, with the time.
-fn story(seed: u64) -> Vec<String> {
+fn call(seed: u64) -> Vec<String> {
     let mut stage = Stage::new(seed, Weather::FOUL);
-    stage.adapts = false;
     for sources in [&[Voice, Camera][..], &[Voice], &[Voice, Camera]] {
         let client = stage.prepare();
         stage.clients[client].pictures_every = Duration::from_millis(100);
+        stage.clients[client].wants_channel = true;
         stage.enter(client, sources);
         stage.run(Duration::from_millis(500));
     }
-    stage.run(Duration::from_secs(2));
+    chat(&mut stage, Duration::from_secs(2));
     stage.say_as(0, |participant| Command::Mute { participant, source: Voice, muted: true });
     stage.offer(1, &[Screen]);
     stage.run(Duration::from_secs(1));
     stage.rejoin(2, &[Voice]);
-    stage.run(Duration::from_secs(2));
+    chat(&mut stage, Duration::from_secs(2));
     stage.leave(0);
     stage.run(Duration::from_secs(1));
     assert_eq!(stage.shard.stats().panics, 0);
     stage.trace()
+}
+
+/// Lets time pass in which one says much by its data channel.
+fn chat(stage: &mut Stage, time: Duration) {
+    for _ in 0..time.as_millis() / 100 {
+        let now = stage.now;
+        stage.clients[1].write(now, false, &[0x61; 3_000]);
+        stage.flush_client(1);
+        stage.run(Duration::from_millis(100));
+    }
 }

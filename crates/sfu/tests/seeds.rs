@@ -7,10 +7,10 @@
     reason = "test code: a broken assumption should fail the test, loudly"
 )]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use testkit::stage::chance::{alone, replayable};
 use testkit::stage::story::Story;
 
 /// Played by every run of the tests.
@@ -27,36 +27,47 @@ const SHOWED: [(u64, &str); 2] = [
 
 #[test]
 fn stories_end_well() {
-    let seeds = number("SEEDS").unwrap_or(FEW);
-    let chosen = number("SEED");
-    let next = AtomicU64::new(chosen.unwrap_or(0));
-    let end = chosen.map_or(seeds, |seed| seed + 1);
+    replayable("stories_end_well", || {
+        let chosen = number("SEED");
+        let first = chosen.unwrap_or(0);
+        let end = chosen.map_or_else(|| number("SEEDS").unwrap_or(FEW), |seed| seed + 1);
+        let failed = failures(&(first..end).collect::<Vec<_>>());
+        assert!(
+            failed.is_empty(),
+            "of {}..{end} failed: {failed:?}; again: make sim SEED={}",
+            first,
+            failed[0]
+        );
+    });
+}
+
+#[test]
+fn seeds_that_once_showed_something_end_well() {
+    replayable("seeds_that_once_showed_something_end_well", || {
+        let failed = failures(&SHOWED.map(|(seed, _)| seed));
+        let showed: Vec<_> = SHOWED.iter().filter(|(seed, _)| failed.contains(seed)).collect();
+        assert!(showed.is_empty(), "these once showed something, and do again: {showed:?}");
+    });
+}
+
+/// Plays seeds on all cores; returns those that failed.
+fn failures(seeds: &[u64]) -> Vec<u64> {
+    let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end {
-                        return;
-                    }
-                    if catch_unwind(AssertUnwindSafe(|| Story::new(seed).play())).is_err() {
-                        failed.lock().unwrap().push(seed);
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if alone(|| Story::new(*seed).play()).is_err() {
+                        failed.lock().unwrap().push(*seed);
                     }
                 }
             });
         }
     });
-    let failed = failed.into_inner().unwrap();
-    assert!(failed.is_empty(), "{} of {end} failed; again: make sim SEED={}", failed.len(), failed[0]);
-}
-
-#[test]
-fn seeds_that_once_showed_something_end_well() {
-    for (seed, showed) in SHOWED {
-        let ended = catch_unwind(AssertUnwindSafe(|| Story::new(seed).play()));
-        assert!(ended.is_ok(), "seed {seed}, which once showed: {showed}");
-    }
+    let mut failed = failed.into_inner().unwrap();
+    failed.sort_unstable();
+    failed
 }
 
 fn number(name: &str) -> Option<u64> {

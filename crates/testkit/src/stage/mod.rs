@@ -1,8 +1,9 @@
 //! Whole calls in virtual time from one seed: a real shard, str0m clients, and a network that is as bad as asked for.
 //!
-//! DTLS keys are real and random, so tests compare events and what was delivered, never bytes. Everything else follows from the seed,
-//! str0m's hash maps apart: their order must not reach the network, and [`net`] sees to that.
+//! DTLS keys are real and random, so tests compare events and what was delivered, never bytes. Everything else follows from the seed, as long
+//! as the story has a thread of its own in a process whose chance is seeded ([`chance`]).
 
+pub mod chance;
 mod client;
 mod crypto;
 pub mod hostile;
