@@ -16,12 +16,27 @@ const ADAPT_EVERY: Duration = Duration::from_millis(500);
 const STILL: Duration = Duration::from_secs(3);
 /// What a viewer is taken to be able to use at least, in bit/s: probes for less tell nothing, and take an idle link for a narrow one.
 const LEAST_DESIRED: u64 = 2_000_000;
+const SEEK_STEP: u64 = 250_000;
 /// No estimate moves without reports, and no reports come where nothing is sent. A viewer who is thought to have too little for anything
 /// is measured anew after so long, beginning with so much.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 const ANEW_FROM: Bitrate = Bitrate::kbps(300);
 /// Tiles that one participant may name; more fit no screen.
 const MAX_TILES: usize = 64;
+
+/// What str0m is told to look for, in bit/s.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sought {
+    /// What the next step would need; 0 when nothing is missing.
+    pub sought: u64,
+    /// What everything would need.
+    pub desired: u64,
+}
+
+/// In coarse steps: every increase makes a probe.
+fn rounded(bits_per_second: u64) -> u64 {
+    bits_per_second.div_ceil(SEEK_STEP).saturating_mul(SEEK_STEP)
+}
 
 /// A picture for a viewer.
 struct Shown {
@@ -34,10 +49,15 @@ struct Shown {
 }
 
 impl Shown {
-    /// Whether the choice is less than what a viewer with all the bandwidth would get, or nearly.
-    fn is_less_than_wanted(&self, now: Instant, rank: Option<usize>) -> bool {
-        let best = allocate::best(now, &self.wish());
-        best.is_some_and(|best| rank.is_none_or(|rank| rank < best))
+    /// What the next layer would cost more, in bit/s, where a viewer with all the bandwidth would get one.
+    fn missing(&self, now: Instant, rank: Option<usize>) -> Option<u64> {
+        let best = allocate::best(now, &self.wish())?;
+        let next = rank.map_or(0, |rank| rank + 1);
+        (next <= best).then(|| self.cost(Some(next)).saturating_sub(self.cost(rank)))
+    }
+
+    fn cost(&self, rank: Option<usize>) -> u64 {
+        rank.and_then(|rank| self.layers.get(rank)).map_or(0, |layer| layer.bitrate)
     }
 
     fn wish(&self) -> Wish<'_, Picture> {
@@ -72,24 +92,33 @@ impl Shard {
             let chosen = shown.iter().zip(&chosen).find(|(shown, _)| shown.key == key);
             track.target = chosen.and_then(|(shown, rank)| shown.by_rank.get((*rank)?).copied());
         }
-        let less = shown.iter().zip(&chosen).any(|(shown, rank)| shown.is_less_than_wanted(now, *rank));
-        participant.short = budget.is_some() && less;
+        let missing = shown.iter().zip(&chosen).filter_map(|(shown, rank)| shown.missing(now, *rank)).min();
+        participant.short = budget.is_some() && missing.is_some();
         participant.adapt_at = flowing.then(|| now + ADAPT_EVERY);
         let stuck = participant.short && participant.is_quiet_for(now, STUCK_AFTER);
-        let desired = desired.saturating_add(sound).max(LEAST_DESIRED);
-        if participant.estimate.is_some() && participant.desired != desired {
-            participant.desired = desired;
-            self.change(viewer, |participant| {
-                participant.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::bps(desired));
-                participant.tick(now)
-            });
-        }
+        let given: u64 = shown.iter().zip(&chosen).map(|(shown, rank)| shown.cost(*rank)).sum();
+        let sought = missing.map_or(0, |missing| rounded(given + missing + sound));
+        self.seek(now, viewer, Sought { sought, desired: rounded(desired + sound).max(LEAST_DESIRED) });
         if stuck {
             self.measure_anew(now, viewer);
         }
         self.schedule(viewer);
         self.stop_early(now, viewer);
         self.want_layers(now, viewer);
+    }
+
+    /// Tells str0m what bandwidth is worth looking for. While something is missing, the link is filled up to what the next layer needs, as
+    /// far as it is thought to go: what is not used cannot be measured.
+    fn seek(&mut self, now: Instant, viewer: Seat, seeks: Sought) {
+        let Some(participant) = self.seats.get_mut(viewer) else { return };
+        if participant.estimate.is_none() || participant.seeks == seeks {
+            return;
+        }
+        participant.seeks = seeks;
+        self.change(viewer, |participant| {
+            participant.rtc.bwe().set_bitrate(Bitrate::bps(seeks.sought), Bitrate::bps(seeks.desired));
+            participant.tick(now)
+        });
     }
 
     fn measure_anew(&mut self, now: Instant, viewer: Seat) {

@@ -7,6 +7,7 @@ use str0m::config::{CryptoProvider, DtlsVersion};
 use str0m::rtp::Ssrc;
 use str0m::{Candidate, IceCreds, Input, PacerReason, Reason, Rtc, RtcError};
 
+use crate::adapt::Sought;
 use crate::allocate::Allocation;
 use crate::command::{Codec, ParticipantId, Profile, RoomId, Sources, Tile};
 use crate::crypto::Certificate;
@@ -51,8 +52,8 @@ pub(crate) struct Participant {
     pub view: Option<Vec<Tile>>,
     /// What it can take, in bit/s; `None`: nothing is known that would bound it.
     pub estimate: Option<u64>,
-    /// What it could use, as str0m was told.
-    pub desired: u64,
+    /// What str0m was told to look for.
+    pub seeks: Sought,
     pub allocation: Allocation<Picture>,
     /// When the layers are to be chosen anew.
     pub adapt_at: Option<Instant>,
@@ -111,7 +112,7 @@ impl Participant {
             outgoing: Vec::new(),
             view: None,
             estimate: None,
-            desired: 0,
+            seeks: Sought::default(),
             allocation: Allocation::new(),
             adapt_at: None,
             negotiation: Negotiation::default(),

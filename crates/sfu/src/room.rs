@@ -317,7 +317,7 @@ impl Shard {
         for viewer in &members {
             if let Some(participant) = self.seats.get_mut(*viewer) {
                 participant.negotiation.offer_soon(now);
-                participant.adapt_at.get_or_insert(now);
+                participant.adapt_at = Some(now);
             }
             self.schedule(*viewer);
         }
