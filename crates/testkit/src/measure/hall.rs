@@ -1,6 +1,6 @@
 //! Rooms full of callers around one shard, in virtual time, with a scale under the shard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ use super::caller::Caller;
 use super::cpu;
 use crate::stage::server_certificate;
 
+/// On the way to a caller, in virtual time: without any, estimates of bandwidth have nothing to go by.
+const DELAY: Duration = Duration::from_millis(5);
 /// A datagram that has been sent arrives on loopback at once, or is lost.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -41,6 +43,8 @@ pub struct Hall {
     events: Vec<Event>,
     /// Where datagrams of the last step went, and how many in a row.
     sent: Vec<(SocketAddr, u32)>,
+    /// When a caller gets what.
+    flying: VecDeque<(Instant, usize, Vec<u8>)>,
 }
 
 impl Hall {
@@ -79,6 +83,7 @@ impl Hall {
             adapts,
             events: Vec::new(),
             sent: Vec::new(),
+            flying: VecDeque::new(),
         }
     }
 
@@ -132,6 +137,7 @@ impl Hall {
             }
             self.now = self.now.max(next);
             let now = self.now;
+            self.arrive();
             if self.shard.poll_timeout().is_some_and(|(deadline, _)| deadline <= now) {
                 self.step(|shard| shard.handle_timeout(now));
             }
@@ -227,19 +233,28 @@ impl Hall {
         self.signal();
     }
 
+    /// Takes what has left off the wire.
     fn deliver(&mut self) {
         let mut buffer = [0; 2_048];
         for (address, count) in std::mem::take(&mut self.sent) {
             let Some(index) = self.by_address.get(&address).copied() else { continue };
-            let mut answers = Vec::new();
             for _ in 0..count {
                 let Ok(length) = self.sockets[index].recv(&mut buffer) else { break };
-                if let Some(caller) = &mut self.callers[index] {
-                    caller.take_datagram(self.now, &buffer[..length], &mut answers);
-                }
+                self.flying.push_back((self.now + DELAY, index, buffer[..length].to_vec()));
             }
-            self.feed(index, &answers);
         }
+    }
+
+    /// Gives the callers what has arrived, and the shard what they say to it.
+    fn arrive(&mut self) {
+        let now = self.now;
+        let mut answers: BTreeMap<usize, Vec<Vec<u8>>> = BTreeMap::new();
+        while let Some((_, index, contents)) = self.flying.pop_front_if(|(at, ..)| *at <= now) {
+            if let Some(caller) = &mut self.callers[index] {
+                caller.take_datagram(now, &contents, answers.entry(index).or_default());
+            }
+        }
+        answers.iter().for_each(|(index, datagrams)| self.feed(*index, datagrams));
     }
 
     fn signal(&mut self) {
@@ -268,7 +283,8 @@ impl Hall {
 
     fn next(&self) -> Option<Instant> {
         let callers = self.callers.iter().flatten().map(|caller| caller.deadline);
-        callers.chain(self.shard.poll_timeout().map(|(deadline, _)| deadline)).min()
+        let flying = self.flying.front().map(|(at, ..)| *at);
+        callers.chain(flying).chain(self.shard.poll_timeout().map(|(deadline, _)| deadline)).min()
     }
 
     fn all_connected(&self, from: usize) -> bool {
