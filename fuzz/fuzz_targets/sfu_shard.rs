@@ -59,8 +59,8 @@ impl Play {
             1 => self.arrive_elsewhere(path, contents),
             2 => self.arrive(path, &self.request(contents)),
             3 => self.arrive_elsewhere(path, &self.request(contents)),
-            4 => self.shard.handle_note(ShardIndex(what >> 6), Note::Mine(path)),
-            5 => self.shard.handle_note(ShardIndex(what >> 6), Note::NotMine(path)),
+            4 => self.shard.handle_note(ShardIndex(1 + (what >> 6)), Note::Mine(path)),
+            5 => self.shard.handle_note(ShardIndex(1 + (what >> 6)), Note::NotMine(path)),
             6 => self.shard.handle_closed(path),
             _ => {
                 self.now +=
