@@ -1,7 +1,6 @@
 //! A shard with a room and people in it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -88,7 +87,8 @@ pub fn crypto() -> &'static Arc<CryptoProvider> {
 fn certificate() -> &'static Certificate {
     static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
     CERTIFICATE.get_or_init(|| {
-        let made = crypto().dtls_provider.generate_certificate().expect("a certificate");
+        let made =
+            str0m_aws_lc_rs::default_provider().dtls_provider.generate_certificate().expect("a certificate");
         Certificate { certificate: made.certificate, private_key: made.private_key }
     })
 }
