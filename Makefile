@@ -75,6 +75,7 @@ sim: rust-needs
 ## fuzz: every target for FUZZ_SECONDS, from its corpus.
 FUZZ_SECONDS ?= 60
 fuzz: rust-needs
+	@scripts/need.sh c++
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 ## doc: the documentation of the crates.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure of the named things: rust, node, cc, chromium, firefox, python, iproute2, janus. Installs by apt what is missing, and says so; without the right to
+# Makes sure of the named things: rust, node, cc, c++, chromium, firefox, python, iproute2, janus. Installs by apt what is missing, and says so; without the right to
 # install it prints the line to run and stops.
 set -eu
 
@@ -22,6 +22,9 @@ for thing in "$@"; do
         ;;
     cc)
         command -v cc >/dev/null 2>&1 || packages="$packages gcc libc6-dev"
+        ;;
+    c++)
+        command -v c++ >/dev/null 2>&1 || packages="$packages g++"
         ;;
     chromium)
         [ -x "${CHROMIUM_BIN:-/usr/bin/chromium}" ] || packages="$packages chromium"

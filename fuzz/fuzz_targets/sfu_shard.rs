@@ -1,125 +1,110 @@
-//! Descriptions and datagrams from anybody, into a shard with one member. Nothing may panic, not even where the shard would catch it.
+//! Whatever comes to a shard by the network or from its neighbour: datagrams on proven and unproven paths, what another shard hands over
+//! and tells, connections that close, and time. Nothing may panic, not even where the shard would catch it; the other participant stays.
+//!
+//! The input is frames: what happens, on which path, a length of two bytes, and as many bytes.
 #![no_main]
 
 use std::net::SocketAddr;
-use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use fuzz::room::{ANA, CHROMIUM, SERVER, crypto, events, shard, sources, wire_form};
 use libfuzzer_sys::fuzz_target;
-use sfu::{
-    Certificate, Codec, Command, Datagram, ParticipantId, Profile, RoomId, Shard, ShardConfig, ShardIndex,
-    Source, Transport,
-};
+use sfu::{Command, Datagram, EventKind, Note, Path, Shard, ShardIndex, Transport, shard_of};
+use str0m::ice::{StunMessage, TransId};
 
-const SERVER: ([u8; 4], u16) = ([192, 0, 2, 1], 8443);
+const FRAMES: usize = 64;
 
-/// A description that is accepted; what is made of it line by line gets past the outer checks, and into str0m.
-const OFFER: &str = "v=0
-o=- 1 1 IN IP4 0.0.0.0
-s=-
-t=0 0
-a=group:BUNDLE 0 1
-a=msid-semantic: WMS *
-a=fingerprint:sha-256 AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA
-a=ice-ufrag:abcd
-a=ice-pwd:abcdefghijklmnopqrstuvwx
-a=setup:actpass
-m=audio 9 UDP/TLS/RTP/SAVPF 111
-c=IN IP4 0.0.0.0
-a=mid:0
-a=sendonly
-a=msid:s voice
-a=rtcp-mux
-a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level
-a=rtpmap:111 opus/48000/2
-a=fmtp:111 minptime=10;useinbandfec=1
-m=video 9 UDP/TLS/RTP/SAVPF 96 97
-c=IN IP4 0.0.0.0
-a=mid:1
-a=sendonly
-a=msid:s camera
-a=rtcp-mux
-a=rtpmap:96 VP8/90000
-a=rtcp-fb:96 nack pli
-a=rtpmap:97 rtx/90000
-a=fmtp:97 apt=96
-a=ssrc-group:FID 1 2
-a=ssrc:1 cname:c
-a=ssrc:2 cname:c";
-
-#[derive(Debug, Arbitrary)]
-enum Edit<'a> {
-    Replace(u8, &'a str),
-    Insert(u8, &'a str),
-    Remove(u8),
-    Repeat(u8, u8),
-}
-
-fn edited(edits: &[Edit<'_>]) -> String {
-    let mut lines: Vec<&str> = OFFER.lines().collect();
-    for edit in edits {
-        let at = |line: &u8| usize::from(*line) % lines.len().max(1);
-        match edit {
-            Edit::Replace(line, text) => {
-                let at = at(line);
-                lines[at] = text;
-            }
-            Edit::Insert(line, text) => lines.insert(at(line), text),
-            Edit::Remove(line) if lines.len() > 1 => _ = lines.remove(at(line)),
-            Edit::Remove(_) => {}
-            Edit::Repeat(from, to) => lines.insert(at(to), lines[at(from)]),
-        }
-    }
-    lines.iter().map(|line| format!("{line}\r\n")).collect()
-}
-
-fuzz_target!(|input: (Vec<&str>, Vec<Vec<Edit<'_>>>, Vec<&[u8]>)| {
-    let (texts, edits, datagrams) = input;
-    let descriptions = texts.into_iter().map(str::to_owned).chain(edits.iter().map(|edits| edited(edits)));
+fuzz_target!(|input: &[u8]| {
     let now = Instant::now();
-    let config = ShardConfig {
-        index: ShardIndex(0),
-        candidates: vec![SocketAddr::from(SERVER)],
-        tcp_candidates: Vec::new(),
-        dtls_1_3: false,
-        certificate: certificate().clone(),
-        max_participants: 2,
-        max_in_room: 2,
-    };
-    let Ok(mut shard) = Shard::new(config, [0; 32], now) else { return };
-    let participant = ParticipantId(1);
-    let profile = Profile {
-        fingerprint: None,
-        may_send: Source::ALL.into_iter().collect(),
-        codecs: Codec::ALL.to_vec(),
-        red: true,
-        adapts: true,
-        max_voices: 8,
-        max_cameras: 25,
-        keyframe_gap: std::time::Duration::from_millis(500),
-        stream: "s".into(),
-    };
-    shard.handle_command(now, Command::Join { room: RoomId(1), participant, incarnation: 1, profile });
-    for (id, sdp) in (0..).zip(descriptions) {
-        let sources = [("0".to_owned(), Source::Voice), ("1".to_owned(), Source::Camera)].into();
-        shard.handle_command(now, Command::Candidate { participant, candidate: sdp.clone() });
-        shard.handle_command(now, Command::Answer { participant, id, sdp: sdp.clone() });
-        shard.handle_command(now, Command::Offer { participant, id, sdp, sources });
+    let mut play = Play { now, shard: shard(now), user: String::new(), password: String::new() };
+    play.offer();
+    let mut rest = input;
+    for _ in 0..FRAMES {
+        let [what, path, high, low, ..] = *rest else { break };
+        rest = &rest[4..];
+        let contents = &rest[..rest.len().min(usize::from(u16::from_be_bytes([high, low])))];
+        rest = &rest[contents.len()..];
+        play.step(what, path_of(path), contents);
+        events(&mut play.shard);
     }
-    for contents in &datagrams {
-        let source = SocketAddr::from(([198, 51, 100, 1], 5000));
-        shard.handle_datagram(now, Datagram { transport: Transport::Udp, source, destination: SERVER.into(), contents });
-    }
-    while shard.poll_output().is_some() {}
-    assert_eq!(shard.stats().panics, 0);
+    assert_eq!(play.shard.stats().panics, 0);
 });
 
-fn certificate() -> &'static Certificate {
-    static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
-    CERTIFICATE.get_or_init(|| {
-        let made =
-            str0m_aws_lc_rs::default_provider().dtls_provider.generate_certificate().expect("a certificate");
-        Certificate { certificate: made.certificate, private_key: made.private_key }
-    })
+struct Play {
+    now: Instant,
+    shard: Shard,
+    /// What Ana's checks must name.
+    user: String,
+    password: String,
+}
+
+impl Play {
+    fn offer(&mut self) {
+        let sdp = wire_form(&CHROMIUM.lines().skip(1).collect::<Vec<_>>());
+        let sources = sources(&sdp);
+        self.shard.handle_command(self.now, Command::Offer { participant: ANA, id: 0, sdp, sources });
+        for event in events(&mut self.shard) {
+            if let EventKind::Answer { sdp, .. } = event.kind {
+                let value = |name| sdp.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+                self.user = format!("{}:aTDR", value("a=ice-ufrag:"));
+                self.password = value("a=ice-pwd:").to_owned();
+            }
+        }
+        assert!(!self.password.is_empty(), "what Chromium offers is answered");
+    }
+
+    fn step(&mut self, what: u8, path: Path, contents: &[u8]) {
+        match what % 8 {
+            0 => self.arrive(path, contents),
+            1 => self.arrive_elsewhere(path, contents),
+            2 => self.arrive(path, &self.request(contents)),
+            3 => self.arrive_elsewhere(path, &self.request(contents)),
+            4 => self.shard.handle_note(ShardIndex(1 + (what >> 6)), Note::Mine(path)),
+            5 => self.shard.handle_note(ShardIndex(1 + (what >> 6)), Note::NotMine(path)),
+            6 => self.shard.handle_closed(path),
+            _ => {
+                self.now +=
+                    contents.iter().map(|byte| Duration::from_millis(u64::from(*byte) * 4)).sum::<Duration>();
+                self.shard.handle_timeout(self.now);
+            }
+        }
+    }
+
+    fn arrive(&mut self, path: Path, contents: &[u8]) {
+        let handed_over = self.shard.handle_datagram(self.now, datagram(path, contents));
+        assert!(handed_over.is_none_or(|handed_over| handed_over.to != ShardIndex(0)), "to itself");
+        let _ = shard_of(contents);
+    }
+
+    fn arrive_elsewhere(&mut self, path: Path, contents: &[u8]) {
+        self.shard.handle_handed_over(self.now, ShardIndex(1), datagram(path, contents));
+    }
+
+    /// A good check of Ana's; then, two bytes for a place and one for what stands there, a bad one.
+    fn request(&self, changes: &[u8]) -> Vec<u8> {
+        let id = TransId::new();
+        let message = StunMessage::binding_request(&self.user, id, true, 1, 1_853_824_767, true);
+        let mut bytes = vec![0; 256];
+        let hmac = |key: &[u8], parts: &[&[u8]]| crypto().sha1_hmac_provider.sha1_hmac(key, parts);
+        let length = message.to_bytes(Some(self.password.as_bytes()), &mut bytes, hmac);
+        bytes.truncate(length.expect("a check has room"));
+        for change in changes.chunks_exact(3) {
+            let place = usize::from(u16::from_be_bytes([change[0], change[1]])) % bytes.len();
+            bytes[place] = change[2];
+        }
+        bytes
+    }
+}
+
+fn datagram(path: Path, contents: &[u8]) -> Datagram<'_> {
+    let Path { transport, source, destination } = path;
+    Datagram { transport, source, destination, contents }
+}
+
+/// Few, so that they come again: eight sources, two transports, and an address that is none of ours.
+fn path_of(byte: u8) -> Path {
+    let source = SocketAddr::from(([198, 51, 100, 1], 5_000 + u16::from(byte & 7)));
+    let transport = if byte & 8 == 0 { Transport::Udp } else { Transport::Tcp };
+    let destination = if byte & 16 == 0 { SERVER } else { ([203, 0, 113, 9], 1) };
+    Path { transport, source, destination: destination.into() }
 }

@@ -16,6 +16,9 @@ mod data;
 mod demux;
 mod entry;
 mod forward;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzed;
 mod negotiate;
 mod neighbours;
 mod participant;
