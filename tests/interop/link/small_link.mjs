@@ -12,7 +12,7 @@ const SENDER = {
     from: "drawn",
     width: 960,
     height: 540,
-    fps: 12,
+    fps: 8,
     layers: [
       { rid: "l", scaleResolutionDownBy: 4, maxBitrate: 75_000 },
       { rid: "m", scaleResolutionDownBy: 2, maxBitrate: 450_000 },

@@ -7,17 +7,17 @@ export const ADDRESS = "10.77.0.1";
 
 /**
  * `relayed`: clients are told the relay's address, and no other; on that port nobody listens by TCP, unless `tcp`: there the server itself
- * does.
+ * does. `settings`: more lines of `[media]`.
  */
-export async function startScene(test, { relayed = false, tcp = false, address = ADDRESS } = {}) {
+export async function startScene(test, { relayed = false, tcp = false, address = ADDRESS, settings = [] } = {}) {
   let relay = null;
   const server = await startServer(test, {
     address,
     media: async (media) => {
-      if (!relayed) return [];
+      if (!relayed) return settings;
       relay = await startRelay(test, media);
       if (tcp) media.tcpPort = relay.port;
-      return [`advertise = ["${relay.address}:${relay.port}"]`];
+      return [`advertise = ["${relay.address}:${relay.port}"]`, ...settings];
     },
   });
   const { room_id } = await server.admin.createRoom("Interop");

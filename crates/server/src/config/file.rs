@@ -121,7 +121,7 @@ section! {
         stun: Servers = Example "[\"stun.example.org:3478\"]",
         /// Media threads, 1 to 64; each carries rooms of its own. When it is not written: one a processor core, at most 16.
         shards: Shards = Example "4",
-        /// Whether clients may use DTLS 1.3. It takes the first SRTP cipher that the client names, which with browsers is AES-CM and costs
+        /// Whether clients may use DTLS 1.3. It takes the first SRTP cipher that the client names, which with Chromium is AES-CM and costs
         /// two to four times as much a packet as AES-GCM, which 1.2 takes.
         dtls_1_3: bool = Default "false",
     }
