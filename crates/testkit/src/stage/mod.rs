@@ -7,6 +7,7 @@ mod client;
 mod crypto;
 pub mod hostile;
 pub mod net;
+mod publish;
 pub mod story;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,9 +21,10 @@ use sfu::{
 };
 use str0m::config::CryptoProvider;
 
-pub use client::{Client, Delivered, Heard, Say, Stamp};
+pub use client::{Client, Delivered, Heard, Say};
 pub use crypto::Backdoor;
 pub use net::{Net, Weather};
+pub use publish::{Encoding, Loudness, Stamp};
 
 /// Where the server is.
 pub const SERVER: SocketAddr =
@@ -181,6 +183,9 @@ impl Stage {
             client.wants_channel = before.wants_channel || before.channel.is_some();
             client.sent_lately.clone_from(&before.sent_lately);
             client.pictures_every = before.pictures_every;
+            client.encodings.clone_from(&before.encodings);
+            client.loudness = before.loudness;
+            (client.max_voices, client.max_cameras) = (before.max_voices, before.max_cameras);
             client.trace.clone_from(&before.trace);
         }
         client
@@ -209,6 +214,12 @@ impl Stage {
     /// The client stops publishing a source.
     pub fn withdraw(&mut self, index: usize, source: Source) {
         let said = self.clients[index].withdraw(source);
+        self.say_for(index, said);
+    }
+
+    /// The client goes to another address, and begins ICE anew from there.
+    pub fn restart(&mut self, index: usize, address: SocketAddr) {
+        let said = self.clients[index].restart(address);
         self.say_for(index, said);
     }
 
@@ -424,8 +435,8 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
         red: true,
         stream: format!("{:032x}", client.id.0),
         adapts: true,
-        max_voices: 8,
-        max_cameras: 25,
+        max_voices: client.max_voices,
+        max_cameras: client.max_cameras,
         keyframe_gap: Duration::from_millis(500),
     }
 }
