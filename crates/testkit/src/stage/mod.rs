@@ -271,6 +271,12 @@ impl Stage {
         self.now = end;
     }
 
+    /// Time since the beginning.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
     /// What client `viewer` has got of `publisher`'s `source`.
     #[must_use]
     pub fn heard(&self, viewer: usize, publisher: usize, source: Source) -> Heard {
