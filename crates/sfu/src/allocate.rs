@@ -349,11 +349,11 @@ impl Budget {
         }
     }
 
-    /// Whether it has fallen to less than half within two seconds: then the link is still narrower than the estimate, which takes a few
+    /// Whether it has fallen to less than a quarter within two seconds: then the link is still narrower than the estimate, which takes a few
     /// reports to come down, while what is too much crowds out the sound.
     fn collapses(&self) -> bool {
         let most = self.least.iter().flatten().copied().max().unwrap_or(0);
-        self.least[0].is_some_and(|newest| newest < most / 2)
+        self.least[0].is_some_and(|newest| newest < most / 4)
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Stage {
     incarnations: u32,
     forge: Option<(SocketAddr, SocketAddr, usize)>,
     backdoors: BTreeMap<usize, Backdoor>,
+    /// Destinations of what the shard sends, if somebody wants them.
+    sent_to: Option<Vec<SocketAddr>>,
 }
 
 impl Stage {
@@ -91,6 +93,7 @@ impl Stage {
             incarnations: 0,
             forge: None,
             backdoors: BTreeMap::new(),
+            sent_to: None,
         }
     }
 
@@ -271,6 +274,13 @@ impl Stage {
         self.now = end;
     }
 
+    /// Lets time pass, and tells of each datagram that the server sends whom it is for.
+    pub fn run_watching(&mut self, time: Duration, mut tell: impl FnMut(SocketAddr)) {
+        self.sent_to = Some(Vec::new());
+        self.run(time);
+        self.sent_to.take().into_iter().flatten().for_each(&mut tell);
+    }
+
     /// Time since the beginning.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
@@ -403,6 +413,7 @@ impl Stage {
         while let Some(output) = self.shard.poll_output() {
             match output {
                 Output::Transmit(transmit) => {
+                    self.sent_to.iter_mut().for_each(|sent| sent.push(transmit.destination));
                     self.net.send(transmit.source, transmit.destination, &transmit.contents);
                 }
                 Output::Event(event) => {
