@@ -22,6 +22,7 @@ pub fn shard(now: Instant) -> Shard {
         index: ShardIndex(0),
         candidates: vec![SERVER.into()],
         tcp_candidates: vec![SERVER.into()],
+        dtls_1_3: false,
         certificate: certificate().clone(),
         max_participants: 4,
         max_in_room: 4,

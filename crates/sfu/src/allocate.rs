@@ -117,8 +117,14 @@ impl<K: Copy + Ord> Allocation<K> {
         let dips = budget < self.budget.last;
         self.budget.observe(now, budget);
         // When something must go, a little more goes, or the next dip would take the next.
-        let keep = if fits || Offer::only_the_first_is_on(offers) { budget } else { part(budget, 92) };
-        let mut purse = Purse { keep, climb: self.budget.believed, leap: budget, spent: 0, owed: had, dips };
+        let keep = match fits {
+            _ if Offer::only_the_first_is_on(offers) => budget,
+            _ if self.budget.collapses() => part(budget, 75),
+            true => budget,
+            false => part(budget, 92),
+        };
+        let climb = self.budget.believed;
+        let mut purse = Purse { keep, climb, leap: budget, spent: 0, owed: had, dips, grown: false };
         let most = offers.iter().map(|offer| offer.steps.len()).max().unwrap_or(0);
         let mut first = true;
         for level in 0..most {
@@ -127,6 +133,7 @@ impl<K: Copy + Ord> Allocation<K> {
                 let alone = std::mem::take(&mut first);
                 let Some(how) = purse.affords(now, offer, step, alone) else { continue };
                 purse.spent = purse.spent.saturating_add(step.more);
+                purse.grown |= how != How::Keep;
                 match how {
                     How::Keep => purse.owed = purse.owed.saturating_sub(step.more),
                     // What it takes from those behind it must not come back to them, or the next dip would cost them more.
@@ -270,6 +277,8 @@ struct Purse {
     owed: u64,
     /// Whether the budget has just become less.
     dips: bool,
+    /// Whether something has been given that was not had.
+    grown: bool,
 }
 
 /// Why a step is given.
@@ -294,6 +303,10 @@ impl Purse {
             let fits = within(self.keep, percent, 40);
             if offer.given > 0 || fits {
                 return fits.then_some(How::Keep);
+            }
+            // What gives way to a more important picture goes at once: both together would crowd out the sound.
+            if self.grown {
+                return None;
             }
             let since = offer.track.over_since.or(self.dips.then_some(now))?;
             offer.over_since = Some(since);
@@ -339,6 +352,13 @@ impl Budget {
             // Not all of it: four high estimates in a row may be chance.
             self.believed = risen;
         }
+    }
+
+    /// Whether it has fallen to less than a quarter within two seconds: then the link is still narrower than the estimate, which takes a few
+    /// reports to come down, while what is too much crowds out the sound.
+    fn collapses(&self) -> bool {
+        let most = self.least.iter().flatten().copied().max().unwrap_or(0);
+        self.least[0].is_some_and(|newest| newest < most / 4)
     }
 }
 

@@ -9,18 +9,16 @@ use sfu::{ParticipantId, RoomId, Sending, Source};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
 use str0m::config::CryptoProvider;
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
+use str0m::media::{
+    Direction, KeyframeRequest, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer,
+};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
+use str0m::rtp::{RtpPacket, Vp8Descriptor};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
 
+use super::publish::{Encoding, Loudness, Stamp, Track, VIDEO_EVERY};
 use super::{ROOM, crypto};
 
-/// One Opus packet each.
-const AUDIO_EVERY: Duration = Duration::from_millis(20);
-/// One picture each.
-const VIDEO_EVERY: Duration = Duration::from_millis(33);
-const PACKETS_PER_PICTURE: usize = 3;
 /// Datagrams kept of those that were sent.
 const KEPT: usize = 64;
 /// Nothing is waited for any more.
@@ -70,6 +68,14 @@ pub struct Client {
     pub alter_answer: Option<fn(&str) -> String>,
     /// Time between two pictures of what it publishes.
     pub pictures_every: Duration,
+    /// The sizes in which its camera is published, the lowest first; none: in one.
+    pub encodings: Vec<Encoding>,
+    /// How loud its sound says that it is; `None`: it does not say.
+    pub loudness: Option<Loudness>,
+    /// Voices that it may be sent at once.
+    pub max_voices: usize,
+    /// Cameras that it may be sent at once as long as it does not say what it shows.
+    pub max_cameras: usize,
     /// When str0m wants to be woken.
     pub deadline: Instant,
     tracks: Vec<Track>,
@@ -79,19 +85,6 @@ pub struct Client {
     /// The zero of what it tells of time.
     pub(crate) start: Instant,
     now: Instant,
-}
-
-/// What a made-up packet says of itself at its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stamp {
-    /// Who published it.
-    pub publisher: ParticipantId,
-    /// As what.
-    pub source: Source,
-    /// When, since the beginning.
-    pub at: Duration,
-    /// Its number, as the publisher counts.
-    pub number: u64,
 }
 
 /// A packet that a client got.
@@ -111,37 +104,8 @@ pub struct Delivered {
     pub marker: bool,
     /// What it carries.
     pub stamp: Option<Stamp>,
-}
-
-const STAMP_LENGTH: usize = 33;
-
-impl Stamp {
-    fn write(&self, payload: &mut Vec<u8>) {
-        payload.extend(self.publisher.0.to_be_bytes());
-        payload.push(Source::ALL.iter().position(|source| *source == self.source).unwrap() as u8);
-        payload.extend((self.at.as_nanos() as u64).to_be_bytes());
-        payload.extend(self.number.to_be_bytes());
-    }
-
-    fn read(payload: &[u8]) -> Option<Self> {
-        let (_, stamp) = payload.split_last_chunk::<STAMP_LENGTH>()?;
-        Some(Self {
-            publisher: ParticipantId(u128::from_be_bytes(stamp[..16].try_into().unwrap())),
-            source: *Source::ALL.get(usize::from(stamp[16]))?,
-            at: Duration::from_nanos(u64::from_be_bytes(stamp[17..25].try_into().unwrap())),
-            number: u64::from_be_bytes(stamp[25..].try_into().unwrap()),
-        })
-    }
-}
-
-/// A track that the client publishes.
-struct Track {
-    mid: Mid,
-    source: Source,
-    seq: u64,
-    frame: u16,
-    key_next: bool,
-    next_at: Instant,
+    /// Of a picture: its VP8 id, and whether the packet begins a key frame.
+    pub picture: Option<(u16, bool)>,
 }
 
 /// What has come on one m-line.
@@ -225,6 +189,10 @@ impl Client {
             ignored_offers: 0,
             alter_answer: None,
             pictures_every: VIDEO_EVERY,
+            encodings: Vec::new(),
+            loudness: Some(Loudness::SPEECH),
+            max_voices: 8,
+            max_cameras: 25,
             deadline: now,
             tracks: Vec::new(),
             pending: None,
@@ -240,15 +208,20 @@ impl Client {
         let mut changes = self.rtc.sdp_api();
         for source in sources {
             let kind = if source.is_audio() { MediaKind::Audio } else { MediaKind::Video };
-            let mid = changes.add_media(kind, Direction::SendOnly, None, None, None);
-            self.tracks.push(Track {
-                mid,
-                source: *source,
-                seq: 40_000,
-                frame: 7,
-                key_next: true,
-                next_at: now,
+            let encodings: &[Encoding] = if *source == Source::Camera { &self.encodings } else { &[] };
+            let simulcast = (!encodings.is_empty()).then(|| Simulcast {
+                send: encodings.iter().map(|encoding| SimulcastLayer::new(encoding.rid)).collect(),
+                recv: Vec::new(),
             });
+            let mid = changes.add_media(kind, Direction::SendOnly, None, None, simulcast);
+            let layers = encodings
+                .iter()
+                .enumerate()
+                .map(|(layer, encoding)| Track::layer(mid, now, layer, *encoding));
+            self.tracks.extend(layers);
+            if encodings.is_empty() {
+                self.tracks.push(Track::new(mid, *source, now));
+            }
         }
         if std::mem::take(&mut self.wants_channel) {
             changes.add_channel("room".into());
@@ -377,12 +350,7 @@ impl Client {
             Event::Connected => self.connected = true,
             Event::Closed => self.closed = true,
             Event::RtpPacket(packet) => self.hear(&packet),
-            Event::KeyframeRequest(request) => {
-                self.keyframes_asked += 1;
-                if let Some(track) = self.tracks.iter_mut().find(|track| track.mid == request.mid) {
-                    track.key_next = true;
-                }
-            }
+            Event::KeyframeRequest(request) => self.give_key_frame(request),
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                 self.silent_since.get_or_insert(self.now);
             }
@@ -392,6 +360,42 @@ impl Client {
             Event::ChannelClose(id) => _ = self.channel.take_if(|channel| *channel == id),
             _ => {}
         }
+    }
+
+    fn give_key_frame(&mut self, request: KeyframeRequest) {
+        self.keyframes_asked += 1;
+        let asked = |track: &&mut Track| (track.mid, track.rid()) == (request.mid, request.rid);
+        if let Some(track) = self.tracks.iter_mut().find(asked) {
+            track.key_next = true;
+            track.keyframes_asked += 1;
+        }
+    }
+
+    /// Stops a layer of its camera, as a browser does that lacks bandwidth, or goes on with it.
+    pub fn send_layer(&mut self, now: Instant, rid: &str, on: bool) {
+        for track in self.tracks.iter_mut().filter(|track| track.rid() == Some(Rid::from(rid))) {
+            track.stopped = !on;
+            track.next_at = now;
+        }
+    }
+
+    /// Key frames that the server has asked for of a layer of its camera.
+    #[must_use]
+    pub fn keyframes_asked_of(&self, rid: &str) -> u64 {
+        let layer = self.tracks.iter().find(|track| track.rid() == Some(Rid::from(rid)));
+        layer.map_or(0, |track| track.keyframes_asked)
+    }
+
+    /// Goes to another address and begins ICE anew from there.
+    pub fn restart(&mut self, address: SocketAddr) -> Say {
+        let before = Candidate::host(self.address, "udp").unwrap();
+        self.rtc.direct_api().invalidate_candidate(&before);
+        self.rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        self.address = address;
+        let mut changes = self.rtc.sdp_api();
+        changes.ice_restart(true);
+        let (offer, pending) = changes.apply().expect("new credentials to offer");
+        self.say_offer(&offer, pending)
     }
 
     /// Writes to the data channel; returns whether it was taken. To be drained afterwards.
@@ -406,8 +410,11 @@ impl Client {
     /// When the client wants to be woken.
     #[must_use]
     pub fn next(&self) -> Instant {
-        let media =
-            self.tracks.iter().filter(|track| self.pt_of.contains_key(&track.mid)).map(|track| track.next_at);
+        let media = self
+            .tracks
+            .iter()
+            .filter(|track| !track.stopped && self.pt_of.contains_key(&track.mid))
+            .map(|track| track.next_at);
         media
             .filter(|_| self.connected && !self.closed)
             .min()
@@ -419,14 +426,14 @@ impl Client {
         if !self.connected || self.closed {
             return false;
         }
-        let Self { tracks, pt_of, rtc, id, start, pictures_every, .. } = self;
-        for track in tracks.iter_mut().filter(|track| track.next_at <= now) {
+        let Self { tracks, pt_of, rtc, id, start, pictures_every, loudness, .. } = self;
+        for track in tracks.iter_mut().filter(|track| !track.stopped && track.next_at <= now) {
             let Some(pt) = pt_of.get(&track.mid).copied() else { continue };
-            let write = track.next_packet(now, pt, *id, now - *start);
+            let write = track.next_packet(now, pt, *id, now - *start, *loudness);
             if track.next_at > now && !track.source.is_audio() {
                 track.next_at = now + *pictures_every;
             }
-            if let Some(stream) = rtc.direct_api().stream_tx_by_mid(track.mid, None) {
+            if let Some(stream) = rtc.direct_api().stream_tx_by_mid(track.mid, track.rid()) {
                 stream.write_rtp(write);
             }
             self.wake(now);
@@ -450,6 +457,8 @@ impl Client {
     fn hear(&mut self, packet: &RtpPacket) {
         let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
         self.ssrcs.insert(*packet.header.ssrc);
+        let vp8 = (packet.payload.len() > 200).then(|| Vp8Descriptor::parse(&packet.payload).unwrap());
+        let begins = vp8.is_none_or(|vp8| vp8.starts_keyframe(&packet.payload));
         self.trace.push(Delivered {
             at: self.now - self.start,
             mid: mid.unwrap_or_default(),
@@ -458,10 +467,9 @@ impl Client {
             time: packet.header.timestamp,
             marker: packet.header.marker,
             stamp: Stamp::read(&packet.payload),
+            picture: vp8.and_then(|vp8| vp8.picture_id()).map(|picture| (picture, begins)),
         });
         let heard = self.heard.entry(mid.map(|mid| mid.to_string()).unwrap_or_default()).or_default();
-        let vp8 = (packet.payload.len() > 200).then(|| Vp8Descriptor::parse(&packet.payload).unwrap());
-        let begins = vp8.is_none_or(|vp8| vp8.starts_keyframe(&packet.payload));
         if heard.packets == 0 {
             heard.began_well = begins;
         }
@@ -479,42 +487,4 @@ impl Client {
             heard.pictures.push(picture);
         }
     }
-}
-
-impl Track {
-    fn next_packet(&mut self, now: Instant, pt: Pt, publisher: ParticipantId, at: Duration) -> RtpWrite {
-        self.seq += 1;
-        let stamp = Stamp { publisher, source: self.source, at, number: self.seq };
-        if self.source.is_audio() {
-            let time = (self.seq as u32).wrapping_mul(960);
-            self.next_at = now + AUDIO_EVERY;
-            let level =
-                ExtensionValues { audio_level: Some(-30), voice_activity: Some(true), ..Default::default() };
-            let mut payload = vec![0x7C; 100 - STAMP_LENGTH];
-            stamp.write(&mut payload);
-            return RtpWrite::new(pt, self.seq.into(), time, now, payload).marker(false).ext_vals(level);
-        }
-        let part = self.seq as usize % PACKETS_PER_PICTURE;
-        let (first, last) = (part == 0, part + 1 == PACKETS_PER_PICTURE);
-        let key = first && self.key_next;
-        if key {
-            self.key_next = false;
-        }
-        let mut payload = picture_payload(first, key, self.frame);
-        stamp.write(&mut payload);
-        let time = u32::from(self.frame).wrapping_mul(3_000);
-        if last {
-            self.next_at = now + VIDEO_EVERY;
-            self.frame = (self.frame + 1) & 0x7FFF;
-        }
-        RtpWrite::new(pt, self.seq.into(), time, now, payload).marker(last).nackable(true)
-    }
-}
-
-/// RFC 7741 §4.2: X, S, partition 0; I with a 15-bit picture id; then the payload header, whose first bit tells a key frame.
-fn picture_payload(first: bool, key: bool, picture: u16) -> Vec<u8> {
-    let [high, low] = picture.to_be_bytes();
-    let mut payload = vec![0x80 | if first { 0x10 } else { 0 }, 0x80, 0x80 | high, low, u8::from(!key)];
-    payload.resize(1_200 - STAMP_LENGTH, 0x55);
-    payload
 }

@@ -8,6 +8,7 @@ mod client;
 mod crypto;
 pub mod hostile;
 pub mod net;
+mod publish;
 pub mod story;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,9 +22,10 @@ use sfu::{
 };
 use str0m::config::CryptoProvider;
 
-pub use client::{Client, Delivered, Heard, Say, Stamp};
+pub use client::{Client, Delivered, Heard, Say};
 pub use crypto::Backdoor;
 pub use net::{Net, Weather};
+pub use publish::{Encoding, Loudness, Stamp};
 
 /// Where the server is.
 pub const SERVER: SocketAddr =
@@ -57,6 +59,8 @@ pub struct Stage {
     incarnations: u32,
     forge: Option<(SocketAddr, SocketAddr, usize)>,
     backdoors: BTreeMap<usize, Backdoor>,
+    /// Destinations of what the shard sends, if somebody wants them.
+    sent_to: Option<Vec<SocketAddr>>,
 }
 
 impl Stage {
@@ -91,6 +95,7 @@ impl Stage {
             incarnations: 0,
             forge: None,
             backdoors: BTreeMap::new(),
+            sent_to: None,
         }
     }
 
@@ -183,6 +188,9 @@ impl Stage {
             client.wants_channel = before.wants_channel || before.channel.is_some();
             client.sent_lately.clone_from(&before.sent_lately);
             client.pictures_every = before.pictures_every;
+            client.encodings.clone_from(&before.encodings);
+            client.loudness = before.loudness;
+            (client.max_voices, client.max_cameras) = (before.max_voices, before.max_cameras);
             client.trace.clone_from(&before.trace);
         }
         client
@@ -211,6 +219,12 @@ impl Stage {
     /// The client stops publishing a source.
     pub fn withdraw(&mut self, index: usize, source: Source) {
         let said = self.clients[index].withdraw(source);
+        self.say_for(index, said);
+    }
+
+    /// The client goes to another address, and begins ICE anew from there.
+    pub fn restart(&mut self, index: usize, address: SocketAddr) {
+        let said = self.clients[index].restart(address);
         self.say_for(index, said);
     }
 
@@ -260,6 +274,19 @@ impl Stage {
             self.net.settle(self.now);
         }
         self.now = end;
+    }
+
+    /// Lets time pass, and tells of each datagram that the server sends whom it is for.
+    pub fn run_watching(&mut self, time: Duration, mut tell: impl FnMut(SocketAddr)) {
+        self.sent_to = Some(Vec::new());
+        self.run(time);
+        self.sent_to.take().into_iter().flatten().for_each(&mut tell);
+    }
+
+    /// Time since the beginning.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.now - self.start
     }
 
     /// What client `viewer` has got of `publisher`'s `source`.
@@ -388,6 +415,7 @@ impl Stage {
         while let Some(output) = self.shard.poll_output() {
             match output {
                 Output::Transmit(transmit) => {
+                    self.sent_to.iter_mut().for_each(|sent| sent.push(transmit.destination));
                     self.net.send(transmit.source, transmit.destination, &transmit.contents);
                 }
                 Output::Event(event) => {
@@ -426,8 +454,8 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
         red: true,
         stream: format!("{:032x}", client.id.0),
         adapts: true,
-        max_voices: 8,
-        max_cameras: 25,
+        max_voices: client.max_voices,
+        max_cameras: client.max_cameras,
         keyframe_gap: Duration::from_millis(500),
     }
 }
