@@ -9,7 +9,7 @@ const SOURCES = { voice: { from: "device" }, camera: { from: "drawn", width: 640
 const MEASURED_MS = 10_000;
 /**
  * Share of datagrams lost in each direction, the least frames a second of 15 sent, the longest standing still, and the least share of the
- * packets of sound: nobody asks for them again, so that (1 - loss)² of them arrive, and FEC does for the others.
+ * packets of sound: nobody asks for them again, so that about (1 - loss)² of them arrive.
  */
 const ROWS = [
   { loss: 0.03, frames: 7, stillS: 4, sound: 0.85 },

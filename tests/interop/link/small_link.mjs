@@ -5,7 +5,7 @@ import { openPage, seat, startChromium } from "../stage/pages.mjs";
 import { startScene } from "../stage/scene.mjs";
 import { hears, sees, seesHeight } from "../stage/watching.mjs";
 
-/** About 2.5 Mbit/s in three layers of 540, 270 and 135 lines. */
+/** About 2.5 Mbit/s in three layers of 540, 270 and 135 lines; few frames, for the sake of busy machines. */
 const SENDER = {
   voice: { from: "device" },
   camera: {
@@ -26,6 +26,9 @@ const NARROW = { rate: 300_000, queue: 300, delay: 10 };
 const WIDE = { delay: 10 };
 const DOWN_MS = 3_000;
 const UP_MS = 10_000;
+/** For how many looks in a row everybody has the high layer before the link shrinks, and how long that may take. */
+const GOOD_LOOKS = 6;
+const BEGIN_MS = 40_000;
 /** How long the small link is watched. */
 const WATCHED_MS = 10_000;
 /** Of the sound that is played, what the receiver may have made up. */
@@ -35,9 +38,8 @@ const SHARE = 0.9;
 
 test("a viewer behind a link of 300 kbit/s, in a room of senders of 2.5 Mbit/s", { timeout: 240_000 }, async (t) => {
   const { server, relay, link } = await startScene(t, { relayed: true });
-  const browsers = await Promise.all([startChromium(t), startChromium(t)]);
-  const pages = [];
-  for (const browser of browsers) pages.push(await openPage(browser, server));
+  const browser = await startChromium(t);
+  const pages = [await openPage(browser, server), await openPage(browser, server)];
   const senders = [];
   for (const name of ["One", "Two"]) senders.push(await seat(pages[0], link, name, { sources: SENDER }));
   const narrow = await seat(pages[1], link, "The viewer behind the small link");
@@ -47,6 +49,7 @@ test("a viewer behind a link of 300 kbit/s, in a room of senders of 2.5 Mbit/s",
     await viewer.view(tiles);
     for (const { id } of senders) await Promise.all([seesHeight(viewer, id, HIGH, { patienceMs: 60_000 }), hears(viewer, id)]);
   }
+  await isGoodLinkGood([narrow, wide], senders);
   const others = watch(wide, senders);
   const ufrag = await narrow.ufrag();
 
@@ -78,13 +81,29 @@ test("a viewer behind a link of 300 kbit/s, in a room of senders of 2.5 Mbit/s",
   });
 
   await t.test("the others notice nothing", async (inner) => {
-    for (const { least, decoded, sent } of await others.end()) {
-      inner.diagnostic(`at least ${least} lines, ${decoded} frames of ${sent} that were sent`);
+    for (const { least, decoded, sent, busy } of await others.end()) {
+      inner.diagnostic(`at least ${least} lines, ${decoded} frames of ${sent} that were sent; its sender was short of CPU for ${busy} s`);
       assert.ok(HIGH(least), `${least} lines`);
       assert.ok(decoded >= SHARE * sent, `${decoded} frames of ${sent}`);
     }
   });
 });
+
+/** A story that begins badly says nothing of what comes: a machine that is too busy is told from an engine that is too slow. */
+async function isGoodLinkGood(viewers, senders) {
+  const deadline = Date.now() + BEGIN_MS;
+  const looks = [];
+  while (looks.length < GOOD_LOOKS) {
+    const heights = [];
+    for (const viewer of viewers) {
+      for (const { id } of senders) heights.push((await viewer.stream(id, "camera")).frameHeight);
+    }
+    if (heights.every(HIGH)) looks.push(heights);
+    else looks.length = 0;
+    assert.ok(Date.now() < deadline, `the machine is too busy for this: without a small link, viewers see ${heights} lines`);
+    await pause(500);
+  }
+}
 
 /** What a seat hears of a participant, second by second. */
 async function listen(viewer, participant, ms) {
@@ -106,8 +125,9 @@ function watch(viewer, senders) {
   const seen = senders.map((sender) => ({ sender, least: Infinity, from: null, to: null }));
   let on = true;
   const look = async ({ sender }) => {
-    const [stream, sent] = await Promise.all([viewer.stream(sender.id, "camera"), sender.leaving()]);
-    return { stream, decoded: stream.framesDecoded, sent: sent.find(({ rid }) => rid === "h").framesSent };
+    const [stream, leaving] = await Promise.all([viewer.stream(sender.id, "camera"), sender.leaving()]);
+    const high = leaving.find(({ rid }) => rid === "h");
+    return { stream, decoded: stream.framesDecoded, sent: high.framesSent, busy: high.qualityLimitationDurations.cpu };
   };
   const watching = (async () => {
     while (on) {
@@ -123,7 +143,8 @@ function watch(viewer, senders) {
     end: async () => {
       on = false;
       await watching;
-      return seen.map(({ least, from, to }) => ({ least, decoded: to.decoded - from.decoded, sent: to.sent - from.sent }));
+      const grown = (from, to) => Object.fromEntries(["decoded", "sent", "busy"].map((what) => [what, to[what] - from[what]]));
+      return seen.map(({ least, from, to }) => ({ least, ...grown(from, to) }));
     },
   };
 }
