@@ -93,6 +93,8 @@ impl Shard {
             track.target = chosen.and_then(|(shown, rank)| shown.by_rank.get((*rank)?).copied());
         }
         let missing = shown.iter().zip(&chosen).filter_map(|(shown, rank)| shown.missing(now, *rank)).min();
+        // Of what stands still nothing is missing: a climb that is still to come waits for it to move.
+        let missing = missing.filter(|_| flowing);
         participant.short = budget.is_some() && missing.is_some();
         participant.adapt_at = flowing.then(|| now + ADAPT_EVERY);
         let stuck = participant.short && participant.is_quiet_for(now, STUCK_AFTER);
@@ -152,7 +154,7 @@ impl Shard {
                 let seat = publisher.and_then(|publisher| self.by_id.get(&publisher));
                 speakers.iter().position(|speaker| Some(speaker) == seat).unwrap_or(usize::MAX)
             };
-            cameras.sort_by_key(place);
+            cameras.sort_by_cached_key(place);
         }
         cameras.truncate(participant.profile.max_cameras);
         screens.chain(cameras).map(|index| (index, Need::Any)).collect()
@@ -163,13 +165,17 @@ impl Shard {
         let (publisher, published) = self.published_for(track)?;
         let need = if publisher.muted.contains(published.source) { Need::Hidden } else { need };
         let mut by_rank: Vec<usize> = (0..published.layers.len()).collect();
-        by_rank.sort_by_key(|index| published.layers.get(*index).map(|layer| (layer.height, layer.peak)));
+        // Heights tell the order only if all have told theirs.
+        let told = published.layers.iter().all(|layer| layer.height.is_some());
+        by_rank.sort_by_key(|index| {
+            published.layers.get(*index).map(|layer| (layer.height.filter(|_| told), layer.peak))
+        });
         let layers = by_rank.iter().filter_map(|index| published.layers.get(*index)).enumerate();
         let layers = layers.map(|(rank, layer)| Layer {
             index: rank,
             bitrate: layer.rate.bits_per_second(self.now),
-            height: layer.height,
-            seen: layer.last_at,
+            height: layer.height.filter(|_| told),
+            seen: layer.last_at.unwrap_or(self.now),
         });
         let layers = layers.collect();
         Some(Shown { key: (track.publisher, track.source), need, layers, by_rank })
@@ -199,13 +205,10 @@ impl Shard {
             .map(|track| participant.short && self.gives_way(now, track))
             .collect();
         let Some(participant) = self.seats.get_mut(viewer) else { return };
-        let mut stopped = Vec::new();
-        for (track, early) in participant.outgoing.iter_mut().zip(early) {
-            if early && !std::mem::replace(&mut track.stops_early, early) {
-                stopped.extend(track.ssrc);
-            }
-            track.stops_early = early;
-        }
+        let tracks = participant.outgoing.iter_mut().zip(early).filter(|(_, early)| *early);
+        // Without an origin the stream waits for the key frame, and its numbers go on without a hole.
+        let stopped = tracks.filter_map(|(track, _)| track.ssrc.filter(|_| track.rewriter.restart()));
+        let stopped: Vec<_> = stopped.collect();
         stopped.into_iter().for_each(|ssrc| participant.forget_sent(ssrc));
     }
 

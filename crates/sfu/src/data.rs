@@ -64,23 +64,35 @@ impl Spent {
 }
 
 impl Channels {
-    /// Notes an open channel. One too many is closed.
-    pub(crate) fn opened(&mut self, rtc: &mut Rtc, id: ChannelId, label: String) -> Option<EventKind> {
+    /// Notes an open channel; it counts as a message. One too many is closed.
+    ///
+    /// # Errors
+    /// [`Flood`].
+    pub(crate) fn opened(
+        &mut self,
+        now: Instant,
+        rtc: &mut Rtc,
+        id: ChannelId,
+        label: String,
+    ) -> Result<Option<EventKind>, Flood> {
+        self.messages.take(now, 1, MESSAGES_PER_SECOND)?;
         let taken = self.open.iter().any(|channel| channel.label == label);
         if self.open.len() >= MAX_CHANNELS || label.len() > MAX_LABEL || taken {
             rtc.direct_api().close_data_channel(id);
-            return None;
+            return Ok(None);
         }
         if let Some(mut channel) = rtc.channel(id) {
             channel.set_buffered_amount_low_threshold(LOW_WATER);
         }
         let waiting = VecDeque::new();
         self.open.push(Channel { id, label: label.clone(), waiting, waiting_bytes: 0 });
-        Some(EventKind::DataOpen { label })
+        Ok(Some(EventKind::DataOpen { label }))
     }
 
-    pub(crate) fn closed(&mut self, id: ChannelId) {
+    /// Notes that a channel is gone; what waited for others may go on.
+    pub(crate) fn closed(&mut self, rtc: &mut Rtc, id: ChannelId) {
         self.open.retain(|channel| channel.id != id);
+        self.pump(rtc);
     }
 
     /// What a message means to the signalling side. `None`: it came by a channel that we do not have.

@@ -92,6 +92,11 @@ impl Demux {
         }
         let previous = self.by_path.insert(path, seat);
         if previous == Some(seat) {
+            // In order of use: the first is forgotten first.
+            if known.paths.back() != Some(&path) {
+                known.paths.retain(|had| *had != path);
+                known.paths.push_back(path);
+            }
             return;
         }
         known.paths.push_back(path);

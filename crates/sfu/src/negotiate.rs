@@ -196,7 +196,7 @@ impl Participant {
             .collect()
     }
 
-    fn check(&self, sdp: &str) -> Result<Outline, SignalRefusal> {
+    pub(crate) fn check(&self, sdp: &str) -> Result<Outline, SignalRefusal> {
         let outline = sdp::outline(sdp)?;
         let foreign = self.profile.fingerprint.is_some_and(|bound| bound != outline.fingerprint);
         if foreign { Err(SignalRefusal::Fingerprint) } else { Ok(outline) }

@@ -26,6 +26,8 @@ const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_500);
 const QUIET_AFTER: Duration = Duration::from_secs(2);
 /// How often a participant to whom nothing is sent is looked at for its pacer's sake.
 const QUIET_WAKE: Duration = Duration::from_secs(1);
+/// How soon a participant is looked at again for what it is sent.
+const LEAST_WAIT: Duration = Duration::from_micros(500);
 /// How long the books of a pacer may wait for the next packet; a little longer than sound takes for one.
 const BOOKS_WAIT: Duration = Duration::from_millis(25);
 /// How far the pacer of str0m moves the time between two packets that leave together.
@@ -145,6 +147,8 @@ impl Participant {
         self.rtc_deadline = match self.rtc.last_timeout_reason() {
             _ if for_sending && quiet => deadline.max(self.clock + QUIET_WAKE),
             Reason::Pacer(PacerReason::Immediate) if books_only => self.clock + BOOKS_WAIT,
+            // str0m may want to be woken for sending at the same instant again and again.
+            _ if for_sending => deadline.max(self.clock + LEAST_WAIT),
             _ => deadline,
         };
     }
@@ -223,7 +227,7 @@ impl Participant {
     }
 
     /// The published track and the layer that an SSRC belongs to.
-    pub(crate) fn layer_of(&mut self, now: Instant, ssrc: Ssrc) -> Option<(usize, usize)> {
+    pub(crate) fn layer_of(&mut self, ssrc: Ssrc) -> Option<(usize, usize)> {
         if let Some((_, at)) = self.origins.iter().find(|(had, _)| *had == ssrc) {
             return Some(*at);
         }
@@ -231,7 +235,7 @@ impl Participant {
         let stream = direct.stream_rx(&ssrc)?;
         let (mid, rid) = (stream.mid(), stream.rid());
         let index = self.published.iter().position(|track| track.mid == mid)?;
-        let at = (index, self.published.get_mut(index)?.layer_of(now, rid, ssrc)?);
+        let at = (index, self.published.get_mut(index)?.layer_of(rid, ssrc)?);
         self.origins.retain(|(_, had)| *had != at);
         self.origins.push((ssrc, at));
         Some(at)

@@ -29,7 +29,8 @@ impl Roaming {
             Some((_, at)) => *at = now,
             None => {
                 if self.watched.len() >= MAX_WATCHED {
-                    self.watched.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
+                    let nominated = self.nominated;
+                    self.watched.sort_by_key(|(path, at)| (Some(*path) != nominated, std::cmp::Reverse(*at)));
                     self.watched.pop();
                 }
                 self.watched.push((path, now));

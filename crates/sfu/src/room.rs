@@ -85,13 +85,15 @@ impl Shard {
                 }
             }
             RtcEvent::ChannelOpen(id, label) => {
-                let mut open = None;
+                let mut open = Ok(None);
                 self.change(seat, |participant| {
-                    open = participant.channels.opened(&mut participant.rtc, id, label);
+                    open = participant.channels.opened(now, &mut participant.rtc, id, label);
                     Ok(())
                 });
-                if let Some(open) = open {
-                    self.tell_seat(seat, open);
+                match open {
+                    Ok(Some(open)) => self.tell_seat(seat, open),
+                    Ok(None) => {}
+                    Err(Flood) => self.leaving.push((seat, LeaveReason::Flooding)),
                 }
             }
             RtcEvent::ChannelData(ChannelData { id, binary, data }) => {
@@ -106,11 +108,10 @@ impl Shard {
                 participant.channels.pump(&mut participant.rtc);
                 participant.tick(now)
             }),
-            RtcEvent::ChannelClose(id) => {
-                if let Some(participant) = self.seats.get_mut(seat) {
-                    participant.channels.closed(id);
-                }
-            }
+            RtcEvent::ChannelClose(id) => self.change(seat, |participant| {
+                participant.channels.closed(&mut participant.rtc, id);
+                participant.tick(now)
+            }),
             RtcEvent::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
                 let Some(participant) = self.seats.get_mut(seat) else { return };
                 participant.estimate = Some(estimate.as_u64());
@@ -230,7 +231,8 @@ impl Shard {
             return;
         };
         let reports = offer.contains("transport-cc");
-        if participant.negotiation.has_started() || reports || !participant.profile.adapts {
+        let decides = !participant.negotiation.has_started() && participant.check(offer).is_ok();
+        if !decides || reports || !participant.profile.adapts {
             return;
         }
         participant.profile.adapts = false;

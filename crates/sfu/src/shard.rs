@@ -332,7 +332,10 @@ impl Shard {
     /// Writes packets for a viewer; they leave when it is drained.
     pub(crate) fn write(&mut self, viewer: Seat, write: impl FnOnce(&mut Participant)) {
         let Some(participant) = self.seats.get_mut(viewer) else { return };
-        write(participant);
+        if catch_unwind(AssertUnwindSafe(|| write(participant))).is_err() {
+            self.stats.panics += 1;
+            return self.leaving.push((viewer, LeaveReason::Failed));
+        }
         participant.written_at = self.now;
         participant.unsent += 1;
         if !std::mem::replace(&mut participant.dirty, true) {

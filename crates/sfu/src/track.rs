@@ -94,7 +94,7 @@ pub(crate) struct Layer {
     /// Of the picture, where a key frame has told.
     pub height: Option<u16>,
     /// When its last packet came.
-    pub last_at: Instant,
+    pub last_at: Option<Instant>,
     /// Its highest rate, by which layers are told apart that do not tell their size.
     pub peak: u64,
 }
@@ -105,12 +105,12 @@ impl Published {
     }
 
     /// The layer that a stream belongs to; made when it is new. `None`: a stream that has had its time, or one layer too many.
-    pub(crate) fn layer_of(&mut self, now: Instant, rid: Option<Rid>, ssrc: Ssrc) -> Option<usize> {
+    pub(crate) fn layer_of(&mut self, rid: Option<Rid>, ssrc: Ssrc) -> Option<usize> {
         let Some(index) = self.layers.iter().position(|layer| layer.rid == rid) else {
             if self.layers.len() >= MAX_LAYERS {
                 return None;
             }
-            self.layers.push(Layer::new(rid, ssrc, now));
+            self.layers.push(Layer::new(rid, ssrc));
             return Some(self.layers.len() - 1);
         };
         let layer = self.layers.get_mut(index)?;
@@ -126,7 +126,7 @@ impl Published {
 }
 
 impl Layer {
-    fn new(rid: Option<Rid>, ssrc: Ssrc, now: Instant) -> Self {
+    fn new(rid: Option<Rid>, ssrc: Ssrc) -> Self {
         Self {
             rid,
             ssrc,
@@ -134,17 +134,17 @@ impl Layer {
             keyframe: KeyframeThrottle::default(),
             rate: Rate::default(),
             height: None,
-            last_at: now,
+            last_at: None,
             peak: 0,
         }
     }
 
     /// Notes a packet. Returns whether it is the first, or the first in a while.
     pub(crate) fn heard(&mut self, now: Instant, bytes: usize) -> bool {
-        let appeared = self.peak == 0 || now.saturating_duration_since(self.last_at) > ABSENT_AFTER;
+        let appeared = self.last_at.is_none_or(|last| now.saturating_duration_since(last) > ABSENT_AFTER);
         self.rate.add(now, bytes);
         self.peak = self.peak.max(self.rate.bits_per_second(now));
-        self.last_at = now;
+        self.last_at = Some(now);
         appeared
     }
 }
@@ -170,8 +170,6 @@ pub(crate) struct Outgoing {
     pub pts: Vec<(Format, Pt)>,
     /// The layer that it should be sent; `None`: nothing of it now. Of sound there is only one.
     pub target: Option<usize>,
-    /// Whether the layer before the target costs more than there is, and stops before the key frame of the target has come.
-    pub stops_early: bool,
     pub rewriter: Rewriter,
 }
 
@@ -188,7 +186,6 @@ impl Outgoing {
             ssrc: None,
             pts: Vec::new(),
             target: source.is_audio().then_some(0),
-            stops_early: false,
             rewriter: Rewriter::new(first_seq),
         }
     }

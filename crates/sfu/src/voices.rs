@@ -33,7 +33,7 @@ impl Shard {
         self.follow_speakers(now, id);
     }
 
-    /// A voice is silenced, or its track has gone.
+    /// A voice is silenced.
     pub(crate) fn hush(&mut self, now: Instant, seat: Seat) {
         let Some(id) = self.seats.get(seat).map(|participant| participant.room) else { return };
         if let Some(room) = self.rooms.get_mut(&id) {

@@ -29,6 +29,8 @@ const FIRST_PACKET: std::ops::RangeInclusive<usize> = 20..=2_046;
 /// When the system refuses a connection that is there, as with too many open files, it is asked again after this.
 const BREATHER: Duration = Duration::from_millis(200);
 const BACKLOG: i32 = 128;
+/// Connections taken before those that are there are heard.
+const ACCEPTS_PER_TURN: usize = 64;
 const WAKE: Token = Token(usize::MAX);
 
 /// Binds a listener.
@@ -119,9 +121,9 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Takes the connections that are there; returns whether the system refused one.
+    /// Takes connections that are there; returns whether there may be more, or the system refused one.
     fn accept(&mut self, now: Instant, index: usize) -> bool {
-        loop {
+        for _ in 0..ACCEPTS_PER_TURN {
             let Some(listener) = self.listeners.get(index) else { return false };
             match listener.accept() {
                 Ok((socket, source)) => {
@@ -138,6 +140,7 @@ impl Acceptor {
                 }
             }
         }
+        true
     }
 
     fn take(

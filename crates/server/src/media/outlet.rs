@@ -31,12 +31,14 @@ pub(super) struct Outlet {
     /// Events that the signalling side has not had room for.
     backlog: VecDeque<Event>,
     pub handover_dropped: u64,
+    /// Data-channel messages that the signalling side has had no room for.
+    pub data_lost: u64,
 }
 
 impl Outlet {
     pub(super) fn new(me: ShardIndex, ways: Ways, shared: Shared) -> Self {
         let (departures, streams, backlog) = (Departures::new(), Streams::new(), VecDeque::new());
-        Self { me, ways, departures, streams, shared, backlog, handover_dropped: 0 }
+        Self { me, ways, departures, streams, shared, backlog, handover_dropped: 0, data_lost: 0 }
     }
 
     /// Takes everything that the shard has to give.
@@ -87,6 +89,15 @@ impl Outlet {
         if let EventKind::Left(_) = event.kind {
             let mut placement = self.shared.placement.lock().unwrap_or_else(PoisonError::into_inner);
             placement.left(event.participant, event.incarnation);
+        }
+        // Of all that is told only this may be lost, and only this comes at the clients' pace.
+        let is_data = matches!(event.kind, EventKind::Data { .. });
+        if is_data
+            && (!self.backlog.is_empty()
+                || self.shared.events.capacity() < self.shared.events.max_capacity() / 2)
+        {
+            self.data_lost += 1;
+            return;
         }
         self.backlog.push_back(event);
     }

@@ -28,6 +28,8 @@ const PROVE_WITHIN: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(60);
 /// Bytes taken of one connection before others get their turn.
 const READS_PER_TURN: usize = 4;
+/// Packets of a connection that has proven nothing: some checks and their repetitions.
+const UNPROVEN_PACKETS: u32 = 64;
 const READ: usize = 16 * 1024;
 
 /// A connection whose first packet names this thread.
@@ -58,6 +60,8 @@ struct Stream {
     deframer: Deframer,
     waiting: VecDeque<u8>,
     proven: bool,
+    /// Packets that are taken before anything is proven.
+    allowance: u32,
     ending: bool,
     since: Instant,
     heard: Instant,
@@ -107,6 +111,7 @@ impl Streams {
             deframer: Deframer::new(),
             waiting: VecDeque::new(),
             proven: false,
+            allowance: UNPROVEN_PACKETS,
             ending: false,
             since: now,
             heard: now,
@@ -131,10 +136,15 @@ impl Streams {
                 read => read.ok().and_then(|length| self.scratch.get(..length)).unwrap_or_default(),
             };
             stream.heard = now;
-            let taken = stream.deframer.take(read, |contents| {
-                give(Datagram { transport, source, destination, contents });
+            let Stream { deframer, allowance, proven, .. } = stream;
+            let taken = deframer.take(read, |contents| {
+                if *proven || *allowance > 0 {
+                    *allowance = allowance.saturating_sub(1);
+                    give(Datagram { transport, source, destination, contents });
+                }
             });
-            if read.is_empty() || taken.is_err() {
+            let used_up = !*proven && *allowance == 0;
+            if read.is_empty() || taken.is_err() || used_up {
                 self.close(slot);
                 return false;
             }

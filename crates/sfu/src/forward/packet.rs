@@ -1,16 +1,21 @@
 //! One packet in, one packet out for every viewer.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Instant;
 
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
 
-use crate::command::{Codec, ParticipantId, Source};
+use crate::command::{Codec, LeaveReason, ParticipantId, Source};
 use crate::forward::codec;
 use crate::forward::rewriter::{Incoming, Origin, Skip};
 use crate::participant::Link;
 use crate::shard::{Seat, Shard};
 use crate::track::{Format, Outgoing};
+
+/// What a publisher may send on one layer, in bit/s over two seconds: Opus' most twice, with redundancy; far more than a browser encodes.
+const MOST_SOUND: u64 = 1_500_000;
+const MOST_PICTURE: u64 = 30_000_000;
 
 /// A packet, read once, as every viewer needs it.
 struct Read<'a> {
@@ -18,7 +23,7 @@ struct Read<'a> {
     format: Format,
     incoming: Incoming,
     /// Redundant sound without its redundancy.
-    plain: Option<Arc<[u8]>>,
+    plain: OnceCell<Option<Arc<[u8]>>>,
     /// Index among the layers of its track.
     layer: usize,
     /// Place of its voice in the room.
@@ -31,7 +36,7 @@ impl Shard {
         let Some(publisher) = self.seats.get_mut(from) else { return };
         let params = publisher.rtc.codec_config().params();
         let Some(format) = Format::of(params, packet.header.payload_type) else { return };
-        let Some((index, layer_index)) = publisher.layer_of(now, packet.header.ssrc) else { return };
+        let Some((index, layer_index)) = publisher.layer_of(packet.header.ssrc) else { return };
         let origin = Origin { incarnation: publisher.incarnation, ssrc: *packet.header.ssrc };
         let Some(incoming) = read(origin, format, packet) else { return };
         let muted = publisher.muted;
@@ -39,8 +44,14 @@ impl Shard {
         else {
             return;
         };
-        let Some(layer) = track.layers.get_mut(layer_index) else { return };
+        let Some(layer) = track.layers.get_mut(layer_index).filter(|_| !packet.payload.is_empty()) else {
+            return;
+        };
         let appeared = layer.heard(now, packet.payload.len());
+        let most = if track.source.is_audio() { MOST_SOUND } else { MOST_PICTURE };
+        if layer.rate.bits_per_second(now) > most {
+            return self.leaving.push((from, LeaveReason::Flooding));
+        }
         if incoming.start && !track.source.is_audio() {
             layer.height = codec::height(format.codec, &packet.payload).or(layer.height);
         }
@@ -52,8 +63,7 @@ impl Shard {
             viewers.iter().for_each(|(viewer, _)| self.adapt(now, *viewer));
         }
         let rank = self.published_at(from, index).map_or(0, |track| track.rank);
-        let plain = format.red.then(|| codec::red_primary(&packet.payload).map(Arc::from)).flatten();
-        let read = Read { packet, format, plain, incoming, layer: layer_index, rank };
+        let read = Read { packet, format, plain: OnceCell::new(), incoming, layer: layer_index, rank };
         let mut needs_keyframe = false;
         for (viewer, outgoing) in &viewers {
             needs_keyframe |= self.forward_to(now, *viewer, *outgoing, &read);
@@ -84,9 +94,6 @@ impl Shard {
             }
             return false;
         };
-        if track.stops_early && target != read.layer {
-            return false;
-        }
         let Some(((pt, payload), ssrc)) = payload_for(track, read, participant.short).zip(track.ssrc) else {
             return false;
         };
@@ -156,11 +163,12 @@ impl Shard {
 fn payload_for(track: &Outgoing, read: &Read<'_>, short: bool) -> Option<(str0m::media::Pt, Arc<[u8]>)> {
     let pt_of = |format: Format| track.pts.iter().find(|(had, _)| *had == format).map(|(_, pt)| *pt);
     let whole = || pt_of(read.format).map(|pt| (pt, Arc::clone(&read.packet.payload)));
-    if let Some(plain) = &read.plain {
-        let newest = pt_of(read.format.without_red()).map(|pt| (pt, Arc::clone(plain)));
-        return if short { newest.or_else(whole) } else { whole().or(newest) };
-    }
-    whole()
+    let newest = || {
+        let pt = pt_of(read.format.without_red()).filter(|_| read.format.red)?;
+        let plain = read.plain.get_or_init(|| codec::red_primary(&read.packet.payload).map(Arc::from));
+        plain.as_ref().map(|plain| (pt, Arc::clone(plain)))
+    };
+    if short { newest().or_else(whole) } else { whole().or_else(newest) }
 }
 
 /// Reads what every viewer's numbers depend on. A VP8 payload without a readable descriptor is nobody's.

@@ -174,14 +174,20 @@ impl Table {
                 let profile = profile(&member.admitted);
                 send(room, Command::Join { room, participant, incarnation, profile })?;
                 member.media = Some(Media::new(offer.label, incarnation));
-                for source in Source::ALL.into_iter().filter(|source| member.muted.contains(*source)) {
-                    send(room, Command::Mute { participant, source, muted: true })?;
+                let silent = Source::ALL.into_iter().filter(|source| member.muted.contains(*source));
+                let mut mutes = silent.map(|source| Command::Mute { participant, source, muted: true });
+                if let Err(busy) = mutes.try_for_each(|mute| send(room, mute)) {
+                    // Its next offer begins anew: nobody who is shown as silent may be heard.
+                    member.media = None;
+                    return Err(busy.into());
                 }
+                let key = member.admitted.room;
+                self.in_room(key, |room| room.falls_silent(seat.session));
             }
         }
         let Offer { id, sdp, sources, .. } = offer;
         send(room, Command::Offer { participant, id, sdp, sources })?;
-        if let Some(media) = &mut member.media {
+        if let Some(media) = &mut self.current(seat)?.media {
             media.waiting = Some(id);
         }
         Ok(())
