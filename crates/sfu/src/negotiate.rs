@@ -101,7 +101,7 @@ impl Participant {
         self.publish(tracks);
         self.settle_outgoing();
         self.outgoing.iter_mut().for_each(|track| track.declined = false);
-        Ok(answer.to_sdp_string())
+        Ok(sdp::without_candidate_ufrag(&answer.to_sdp_string()))
     }
 
     /// Applies the participant's answer. An answer to a voided offer is ignored. Refused, nothing has changed, or the connection is spent.
@@ -170,7 +170,7 @@ impl Participant {
         for track in self.outgoing.iter_mut().filter(|track| !track.wanted) {
             track.active = false;
         }
-        let (id, sdp) = (self.negotiation.next_id, offer.to_sdp_string());
+        let (id, sdp) = (self.negotiation.next_id, sdp::without_candidate_ufrag(&offer.to_sdp_string()));
         self.negotiation.next_id = id.wrapping_add(1);
         self.negotiation.pending =
             Some(Pending { id, offer: pending, sdp: sdp.clone(), asking, repeat_at: now + REPEAT_AFTER });

@@ -139,6 +139,23 @@ pub(crate) fn without_candidates(sdp: &str) -> String {
     sdp.split_inclusive('\n').filter(|line| !line.starts_with("a=candidate:")).collect()
 }
 
+/// Leaves the user fragment out of the candidates of a description of ours. After an ICE restart it would be the one that str0m chose and
+/// that ours has replaced, and receivers throw candidates of another fragment away.
+pub(crate) fn without_candidate_ufrag(sdp: &str) -> String {
+    let mut text = String::with_capacity(sdp.len());
+    for line in sdp.split_inclusive('\n') {
+        let candidate = line.starts_with("a=candidate:");
+        let Some((before, after)) = line.split_once(" ufrag ").filter(|_| candidate) else {
+            text.push_str(line);
+            continue;
+        };
+        text.push_str(before);
+        let end = after.find(|next: char| next.is_whitespace()).unwrap_or(after.len());
+        text.push_str(after.get(end..).unwrap_or_default());
+    }
+    text
+}
+
 /// Puts our ICE credentials in the place of those of a description of ours.
 pub(crate) fn with_credentials(sdp: &str, creds: &IceCreds) -> String {
     let mut text = String::with_capacity(sdp.len());
@@ -247,6 +264,15 @@ mod tests {
         let creds = IceCreds { ufrag: "00new".into(), pass: "other".into() };
         let expected = "v=0\r\nm=audio 9 X 111\r\na=ice-ufrag:00new\r\na=ice-pwd:other\r\na=mid:0\r\n";
         assert_eq!(with_credentials(sdp, &creds), expected);
+    }
+
+    #[test]
+    fn our_candidates_name_no_user_fragment() {
+        let sdp = "v=0\r\na=candidate:1 1 udp 1 198.51.100.1 8443 typ host ufrag abcd\r\na=candidate:2 1 tcp 1 ::1 8443 typ host \
+                   ufrag abcd tcptype passive\r\na=x: ufrag y\r\n";
+        let expected = "v=0\r\na=candidate:1 1 udp 1 198.51.100.1 8443 typ host\r\na=candidate:2 1 tcp 1 ::1 8443 typ host \
+                        tcptype passive\r\na=x: ufrag y\r\n";
+        assert_eq!(without_candidate_ufrag(sdp), expected);
     }
 
     #[test]

@@ -99,6 +99,47 @@ fn descriptions_that_are_bombs_are_refused_and_change_nothing() {
 }
 
 #[test]
+fn what_is_sent_twice_reaches_nobody_twice() {
+    let (mut stage, _) = scene(6);
+    let address = stage.clients[0].address;
+    let arrived = stage.clients[1].trace.len();
+    // Sound, pictures and reports, each once more in the same instant.
+    let copied = stage.copy_datagrams(address, address, Duration::from_secs(3));
+    assert!(copied > 300, "{copied}");
+    let mut seen = std::collections::BTreeSet::new();
+    for packet in &stage.clients[1].trace[arrived..] {
+        assert!(seen.insert((packet.mid.to_string(), packet.seq)), "{packet:?}");
+        assert!(seen.insert((format!("{:?}", packet.stamp), 0)), "{packet:?}");
+    }
+    assert!(seen.len() > 600, "{}", seen.len());
+    assert_eq!(stage.heard(1, 0, Voice).missing() + stage.heard(1, 0, Camera).missing(), 0);
+}
+
+#[test]
+fn candidates_by_the_thousand_are_sent_nothing() {
+    let (mut stage, _) = scene(7);
+    let nowhere = |number: u32| format!("candidate:{number} 1 udp 1 192.0.2.{} 9 typ host", number % 256);
+    for number in 0..5_000 {
+        let candidate = nowhere(number);
+        stage.say_as(ATTACKER, |participant| Command::Candidate { participant, candidate });
+    }
+    let now = stage.now;
+    let client = &mut stage.clients[ATTACKER];
+    let Say::Offer { id, sdp, sources } = client.offer(now, &[Camera]) else { return };
+    let lines: String = (0..5_000).map(|number| format!("a={}\r\n", nowhere(number))).collect();
+    let sdp = format!("{sdp}{lines}");
+    stage.say_as(ATTACKER, |participant| Command::Offer { participant, id, sdp, sources });
+    let mut strays = 0;
+    stage.run_watching(Duration::from_secs(3), |to| {
+        strays += usize::from(to.ip().to_string().starts_with("192.0.2."));
+    });
+    assert_eq!(strays, 0);
+    let answered = |event: &EventKind| matches!(event, EventKind::Answer { id: of, .. } if *of == id);
+    assert!(stage.events_of(ATTACKER).iter().any(answered));
+    assert!(stage.heard(0, ATTACKER, Camera).packets > 100, "the offer itself counts");
+}
+
+#[test]
 fn who_floods_the_data_channel_is_taken_out() {
     let (mut stage, _) = scene(5);
     assert!(stage.clients[ATTACKER].channel.is_some());
