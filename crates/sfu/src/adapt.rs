@@ -20,6 +20,9 @@ const LEAST_DESIRED: u64 = 2_000_000;
 /// is measured anew after so long, beginning with so much.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 const ANEW_FROM: Bitrate = Bitrate::kbps(300);
+/// A viewer who has too little sends just enough not to look idle, and gets no probe of str0m's own: its estimate creeps, and stops at one
+/// and a half times what is sent. An increase of what is desired makes it probe; so often it is told one.
+const PROBE_EVERY: Duration = Duration::from_secs(6);
 /// Tiles that one participant may name; more fit no screen.
 const MAX_TILES: usize = 64;
 
@@ -42,6 +45,19 @@ impl Shown {
 
     fn wish(&self) -> Wish<'_, Picture> {
         Wish { key: self.key, need: self.need, layers: &self.layers }
+    }
+}
+
+impl Participant {
+    /// What str0m is told of `desired`: now and then less, so that it goes up again.
+    fn told_to_desire(&mut self, now: Instant, desired: u64) -> u64 {
+        if !self.short {
+            self.probe_at = None;
+        } else if *self.probe_at.get_or_insert(now + PROBE_EVERY) <= now {
+            self.probe_at = Some(now + PROBE_EVERY);
+            return desired / 2;
+        }
+        desired
     }
 }
 
@@ -76,7 +92,7 @@ impl Shard {
         participant.short = budget.is_some() && less;
         participant.adapt_at = flowing.then(|| now + ADAPT_EVERY);
         let stuck = participant.short && participant.is_quiet_for(now, STUCK_AFTER);
-        let desired = desired.saturating_add(sound).max(LEAST_DESIRED);
+        let desired = participant.told_to_desire(now, desired.saturating_add(sound).max(LEAST_DESIRED));
         if participant.estimate.is_some() && participant.desired != desired {
             participant.desired = desired;
             self.change(viewer, |participant| {

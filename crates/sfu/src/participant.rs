@@ -56,6 +56,8 @@ pub(crate) struct Participant {
     pub allocation: Allocation<Picture>,
     /// When the layers are to be chosen anew.
     pub adapt_at: Option<Instant>,
+    /// When its bandwidth is to be probed, since it is short.
+    pub probe_at: Option<Instant>,
     pub negotiation: Negotiation,
     pub channels: Channels,
     pub roaming: Roaming,
@@ -114,6 +116,7 @@ impl Participant {
             desired: 0,
             allocation: Allocation::new(),
             adapt_at: None,
+            probe_at: None,
             negotiation: Negotiation::default(),
             channels: Channels::default(),
             roaming: Roaming::default(),
