@@ -145,6 +145,12 @@ const SHARD_FIGURES: [ShardFigure; 13] = [
         MetricType::Counter,
         |one| float(one.handover_dropped.saturating_add(one.stats.not_handed_over)),
     ),
+    (
+        "media_shard_data_lost",
+        "Data-channel messages that the signalling side had no room for",
+        MetricType::Counter,
+        |one| float(one.data_lost),
+    ),
     ("media_shard_learnt_paths", "Paths known to be another shard's", MetricType::Gauge, |one| {
         float(one.stats.learnt_paths)
     }),

@@ -21,6 +21,9 @@ const SEEK_STEP: u64 = 250_000;
 /// is measured anew after so long, beginning with so much.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 const ANEW_FROM: Bitrate = Bitrate::kbps(300);
+/// A viewer who has too little sends just enough not to look idle, and gets no probe of str0m's own: its estimate creeps, and stops at one
+/// and a half times what is sent. An increase of what is desired makes it probe; so often it is told one.
+const PROBE_EVERY: Duration = Duration::from_secs(6);
 /// Tiles that one participant may name; more fit no screen.
 const MAX_TILES: usize = 64;
 
@@ -65,6 +68,19 @@ impl Shown {
     }
 }
 
+impl Participant {
+    /// What str0m is told of `desired`: now and then less, so that it goes up again.
+    fn told_to_desire(&mut self, now: Instant, desired: u64) -> u64 {
+        if !self.short {
+            self.probe_at = None;
+        } else if *self.probe_at.get_or_insert(now + PROBE_EVERY) <= now {
+            self.probe_at = Some(now + PROBE_EVERY);
+            return desired / 2;
+        }
+        desired
+    }
+}
+
 impl Shard {
     /// Takes what a participant shows.
     pub(crate) fn view(&mut self, now: Instant, id: ParticipantId, tiles: Option<Vec<Tile>>) {
@@ -100,7 +116,8 @@ impl Shard {
         let stuck = participant.short && participant.is_quiet_for(now, STUCK_AFTER);
         let given: u64 = shown.iter().zip(&chosen).map(|(shown, rank)| shown.cost(*rank)).sum();
         let sought = missing.map_or(0, |missing| rounded(given + missing + sound));
-        self.seek(now, viewer, Sought { sought, desired: rounded(desired + sound).max(LEAST_DESIRED) });
+        let desired = participant.told_to_desire(now, rounded(desired + sound).max(LEAST_DESIRED));
+        self.seek(now, viewer, Sought { sought, desired });
         if stuck {
             self.measure_anew(now, viewer);
         }

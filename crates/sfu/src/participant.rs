@@ -59,6 +59,8 @@ pub(crate) struct Participant {
     pub allocation: Allocation<Picture>,
     /// When the layers are to be chosen anew.
     pub adapt_at: Option<Instant>,
+    /// When its bandwidth is to be probed, since it is short.
+    pub probe_at: Option<Instant>,
     pub negotiation: Negotiation,
     pub channels: Channels,
     pub roaming: Roaming,
@@ -117,6 +119,7 @@ impl Participant {
             seeks: Sought::default(),
             allocation: Allocation::new(),
             adapt_at: None,
+            probe_at: None,
             negotiation: Negotiation::default(),
             channels: Channels::default(),
             roaming: Roaming::default(),

@@ -270,6 +270,7 @@ impl Driver {
         let departed = self.outlet.departures.departed;
         let (stats, cpu) = (self.shard.stats(), thread_cpu());
         let handover_dropped = self.outlet.handover_dropped;
+        let data_lost = self.outlet.data_lost;
         let (tcp_connections, tcp_dropped) = (self.outlet.streams.len() as u64, self.outlet.streams.dropped);
         self.publish.send_modify(|figures| {
             *figures = ShardFigures {
@@ -277,6 +278,7 @@ impl Driver {
                 cpu,
                 cpu_recent: cpu.saturating_sub(figures.cpu),
                 handover_dropped,
+                data_lost,
                 joined_sends: departed.joined_sends,
                 joined_datagrams: departed.joined_datagrams,
                 send_lost: departed.lost,

@@ -16,6 +16,8 @@ pub struct ShardFigures {
     pub cpu_recent: Duration,
     /// Datagrams and notes for another shard that had no room for them.
     pub handover_dropped: u64,
+    /// Data-channel messages that the signalling side has had no room for.
+    pub data_lost: u64,
     /// UDP sends of several datagrams in one (GSO).
     pub joined_sends: u64,
     /// Datagrams that left in them.
