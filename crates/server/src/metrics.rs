@@ -124,7 +124,7 @@ struct ShardLabel {
 /// A figure of each media thread, so that an uneven load is seen.
 type ShardFigure = (&'static str, &'static str, MetricType, fn(&ShardFigures) -> f64);
 
-const SHARD_FIGURES: [ShardFigure; 13] = [
+const SHARD_FIGURES: [ShardFigure; 14] = [
     ("media_shard_cpu_seconds", "Processor time", MetricType::Counter, |one| one.cpu.as_secs_f64()),
     ("media_shard_participants", "Media connections", MetricType::Gauge, |one| float(one.stats.participants)),
     ("media_shard_datagrams_in", "Datagrams received", MetricType::Counter, |one| {
