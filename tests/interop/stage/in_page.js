@@ -6,7 +6,7 @@ document.body.append(window.sink);
 
 /**
  * Joins; returns the number by which the page knows the participant.
- * sources: source → { from: "device" | "drawn" | "display", width, height, fps, layers, codec }
+ * sources: source → { from: "device" | "drawn" | "display", width, height, fps, noise, layers, codec }
  */
 window.joinRoom = async ({ link, name, sources = {}, channel = null }) => {
   const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
@@ -65,8 +65,8 @@ function tone() {
   return destination.stream.getAudioTracks()[0];
 }
 
-/** Noise that moves: an encoder needs all the bits that it is given. */
-function drawn({ width = 640, height = 360, fps = 15 }) {
+/** Noise that moves: an encoder needs all the bits that it is given. `noise`: how much of it, 0 to 1. */
+function drawn({ width = 640, height = 360, fps = 15, noise: share = 0.35 }) {
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d");
   const noise = new ImageData(width, height);
@@ -79,7 +79,7 @@ function drawn({ width = 640, height = 360, fps = 15 }) {
     turn += 1;
     context.fillStyle = `hsl(${turn % 360} 60% 50%)`;
     context.fillRect(0, 0, width, height);
-    context.globalAlpha = 0.35;
+    context.globalAlpha = share;
     context.drawImage(tile, (turn * 7) % width, (turn * 3) % height);
     context.drawImage(tile, ((turn * 7) % width) - width, ((turn * 3) % height) - height);
     context.globalAlpha = 1;
