@@ -164,32 +164,16 @@ impl Story {
     fn something_happens(&mut self) {
         let index = self.rng.usize(..self.people.len());
         let address = self.stage.clients[index].address;
-        let (time, now) = (self.time(), self.stage.now);
+        let now = self.stage.now;
         match self.rng.u8(..14) {
-            0 if self.people[index].inside => {
-                let person = &mut self.people[index];
-                person.inside = false;
-                person.sources.clear();
-                person.muted.clear();
-                person.silences.iter_mut().for_each(|(.., until)| _ = until.get_or_insert(time));
-                self.stage.leave(index);
-            }
+            0 if self.people[index].inside => self.leave(index),
             0 | 1 if !self.people[index].inside => self.come(index),
             1 if self.people[index].inside => self.connect(index),
             2 => self.publish(index),
             3 => self.withdraw(index),
             4..=6 => self.mute(index),
-            7 => {
-                let weather = self.some_weather();
-                self.stage.net.local.insert(address, weather);
-                let until = time + Duration::from_millis(self.rng.u64(1_000..8_000));
-                self.people[index].weather_until = Some(until);
-            }
-            8 => {
-                self.stage.net.cut_off.insert(address);
-                let until = time + Duration::from_millis(self.rng.u64(200..20_000));
-                self.people[index].cut_until = Some(until.min(TROUBLE));
-            }
+            7 => self.rain_on(index),
+            8 => self.cut_off(index),
             9 => {
                 let outside = SocketAddr::from(([192, 0, 2, self.rng.u8(..)], self.rng.u16(1_024..)));
                 self.stage.net.seen_as.insert(address, outside);
@@ -203,6 +187,29 @@ impl Story {
             }
             _ => self.stage.say_as(index, |participant| Command::Repeat { participant }),
         }
+    }
+
+    fn leave(&mut self, index: usize) {
+        let time = self.time();
+        let person = &mut self.people[index];
+        person.inside = false;
+        person.sources.clear();
+        person.muted.clear();
+        person.silences.iter_mut().for_each(|(.., until)| _ = until.get_or_insert(time));
+        self.stage.leave(index);
+    }
+
+    fn rain_on(&mut self, index: usize) {
+        let weather = self.some_weather();
+        self.stage.net.local.insert(self.stage.clients[index].address, weather);
+        let until = self.time() + Duration::from_millis(self.rng.u64(1_000..8_000));
+        self.people[index].weather_until = Some(until);
+    }
+
+    fn cut_off(&mut self, index: usize) {
+        self.stage.net.cut_off.insert(self.stage.clients[index].address);
+        let until = self.time() + Duration::from_millis(self.rng.u64(200..20_000));
+        self.people[index].cut_until = Some(until.min(TROUBLE));
     }
 
     fn some_weather(&mut self) -> Weather {
@@ -415,18 +422,23 @@ impl Story {
                 assert!(ahead < 1 << 31, "{at}: time went back by {}", ahead.wrapping_neg());
                 *newest = (packet.seq, packet.time);
             }
-            for (source, from, until) in &self.people[publisher].silences {
-                let silent = stamp.source == *source
-                    && stamp.at > *from + SETTLED
-                    && until.is_none_or(|until| stamp.at + LONGEST_WAY < until);
-                assert!(!silent || !self.honest(publisher), "{at}, silenced from {from:?} to {until:?}");
-            }
+            let silent = self.honest(publisher) && self.people[publisher].is_silent(&stamp);
+            assert!(!silent, "{at}, silenced: {:?}", self.people[publisher].silences);
         }
         self.checked.looked_at[viewer] = client.trace.len();
     }
 }
 
 impl Person {
+    /// Whether something with this stamp should not have come.
+    fn is_silent(&self, stamp: &Stamp) -> bool {
+        self.silences.iter().any(|(source, from, until)| {
+            stamp.source == *source
+                && stamp.at > *from + SETTLED
+                && until.is_none_or(|until| stamp.at + LONGEST_WAY < until)
+        })
+    }
+
     /// One new connection a second is enough.
     fn silent_again(&self, time: Duration) -> bool {
         time - self.began < Duration::from_secs(1)
