@@ -26,8 +26,6 @@ const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_500);
 const QUIET_AFTER: Duration = Duration::from_secs(2);
 /// How often a participant to whom nothing is sent is looked at for its pacer's sake.
 const QUIET_WAKE: Duration = Duration::from_secs(1);
-/// How soon a participant is looked at again for what it is sent.
-const LEAST_WAIT: Duration = Duration::from_micros(500);
 /// How long the books of a pacer may wait for the next packet; a little longer than sound takes for one.
 const BOOKS_WAIT: Duration = Duration::from_millis(25);
 /// How far the pacer of str0m moves the time between two packets that leave together.
@@ -150,8 +148,6 @@ impl Participant {
         self.rtc_deadline = match self.rtc.last_timeout_reason() {
             _ if for_sending && quiet => deadline.max(self.clock + QUIET_WAKE),
             Reason::Pacer(PacerReason::Immediate) if books_only => self.clock + BOOKS_WAIT,
-            // str0m may want to be woken for sending at the same instant again and again.
-            _ if for_sending => deadline.max(self.clock + LEAST_WAIT),
             _ => deadline,
         };
     }
