@@ -6,7 +6,7 @@ use str0m::bwe::Bitrate;
 
 use crate::allocate::{self, Layer, Need, Wish};
 use crate::command::{ParticipantId, Source, Tile};
-use crate::participant::Participant;
+use crate::participant::{Link, Participant};
 use crate::shard::{Seat, Shard};
 use crate::track::{Outgoing, Picture, Published};
 
@@ -17,10 +17,9 @@ const STILL: Duration = Duration::from_secs(3);
 /// What a viewer is taken to be able to use at least, in bit/s: probes for less tell nothing, and take an idle link for a narrow one.
 const LEAST_DESIRED: u64 = 2_000_000;
 const SEEK_STEP: u64 = 250_000;
-/// No estimate moves without reports, and no reports come where nothing is sent. A viewer who is thought to have too little for anything
-/// is measured anew after so long, beginning with so much.
+/// An estimator that has last seen overuse or loss sends no probes, and may see nothing else for ever: without pictures there is little to
+/// report, or nothing. A viewer who has got none for so long, for want of bandwidth, is measured anew.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
-const ANEW_FROM: Bitrate = Bitrate::kbps(300);
 /// A viewer who has too little sends just enough not to look idle, and gets no probe of str0m's own: its estimate creeps, and stops at one
 /// and a half times what is sent. An increase of what is desired makes it probe; so often it is told one.
 const PROBE_EVERY: Duration = Duration::from_secs(6);
@@ -69,6 +68,20 @@ impl Shown {
 }
 
 impl Participant {
+    /// Whether it has got no picture for long, for want of bandwidth. Told once in a while.
+    fn is_stuck(&mut self, now: Instant, sees: bool) -> bool {
+        if sees || !self.short || self.link != Link::Up {
+            self.blind_since = None;
+            return false;
+        }
+        let since = self.blind_since.get_or_insert(now);
+        let stuck = now.saturating_duration_since(*since) > STUCK_AFTER;
+        if stuck {
+            *since = now;
+        }
+        stuck
+    }
+
     /// What str0m is told of `desired`: now and then less, so that it goes up again.
     fn told_to_desire(&mut self, now: Instant, desired: u64) -> u64 {
         if !self.short {
@@ -113,7 +126,7 @@ impl Shard {
         let missing = missing.filter(|_| flowing);
         participant.short = budget.is_some() && missing.is_some();
         participant.adapt_at = flowing.then(|| now + ADAPT_EVERY);
-        let stuck = participant.short && participant.is_quiet_for(now, STUCK_AFTER);
+        let stuck = participant.is_stuck(now, chosen.iter().any(Option::is_some));
         let given: u64 = shown.iter().zip(&chosen).map(|(shown, rank)| shown.cost(*rank)).sum();
         let sought = missing.map_or(0, |missing| rounded(given + missing + sound));
         let desired = participant.told_to_desire(now, rounded(desired + sound).max(LEAST_DESIRED));
@@ -140,10 +153,11 @@ impl Shard {
         });
     }
 
+    /// Begins the estimate anew from where it is, which makes str0m probe; until a probe has got through nothing more is sent.
     fn measure_anew(&mut self, now: Instant, viewer: Seat) {
         self.change(viewer, |participant| {
             participant.written_at = now;
-            participant.rtc.bwe().reset(ANEW_FROM);
+            participant.rtc.bwe().reset(Bitrate::bps(participant.estimate.unwrap_or(LEAST_DESIRED)));
             participant.tick(now)
         });
     }

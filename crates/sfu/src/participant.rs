@@ -57,6 +57,8 @@ pub(crate) struct Participant {
     pub allocation: Allocation<Picture>,
     /// When the layers are to be chosen anew.
     pub adapt_at: Option<Instant>,
+    /// Since when it has got no picture, for want of bandwidth.
+    pub blind_since: Option<Instant>,
     /// When its bandwidth is to be probed, since it is short.
     pub probe_at: Option<Instant>,
     pub negotiation: Negotiation,
@@ -117,6 +119,7 @@ impl Participant {
             seeks: Sought::default(),
             allocation: Allocation::new(),
             adapt_at: None,
+            blind_since: None,
             probe_at: None,
             negotiation: Negotiation::default(),
             channels: Channels::default(),
@@ -143,7 +146,8 @@ impl Participant {
             self.rtc.last_timeout_reason(),
             Reason::Pacer(_) | Reason::BweDelayControl | Reason::BweProbeControl | Reason::BweProbeEstimator
         );
-        let quiet = self.is_quiet_for(self.clock, QUIET_AFTER);
+        let quiet =
+            self.link == Link::Up && self.clock.saturating_duration_since(self.written_at) > QUIET_AFTER;
         let books_only = deadline <= self.clock + PACER_STEP && self.unsent == 0 && !self.probes;
         self.rtc_deadline = match self.rtc.last_timeout_reason() {
             _ if for_sending && quiet => deadline.max(self.clock + QUIET_WAKE),
@@ -207,11 +211,6 @@ impl Participant {
         if self.link == Link::Up {
             self.link = Link::Silent { until: now + LOST_AFTER };
         }
-    }
-
-    /// Whether nothing has been written for it for so long, though it could have been.
-    pub(crate) fn is_quiet_for(&self, now: Instant, time: Duration) -> bool {
-        self.link == Link::Up && now.saturating_duration_since(self.written_at) > time
     }
 
     pub(crate) fn came_back(&mut self) {

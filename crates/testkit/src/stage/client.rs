@@ -330,7 +330,8 @@ impl Client {
             };
             match output {
                 Output::Timeout(deadline) => {
-                    self.deadline = deadline;
+                    // Closed, it is told no time any more, and would want to be woken at once for ever.
+                    self.deadline = if self.closed { self.now + FOR_EVER } else { deadline };
                     return;
                 }
                 Output::Transmit(transmit) => {

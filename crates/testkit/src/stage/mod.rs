@@ -32,6 +32,8 @@ pub const SERVER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)), 8443);
 /// The one room of most stories.
 pub const ROOM: RoomId = RoomId(1);
+/// Nobody has so much to do in one instant.
+const MANY_TURNS: usize = 100_000;
 /// How long a signalling message takes.
 const SIGNAL_DELAY: Duration = Duration::from_millis(20);
 
@@ -268,7 +270,10 @@ impl Stage {
     pub fn run(&mut self, time: Duration) {
         let end = self.now + time;
         self.net.settle(self.now);
+        let mut turns = 0;
         while let Some(next) = self.next().filter(|next| *next <= end) {
+            turns = if next > self.now { 0 } else { turns + 1 };
+            assert!(turns < MANY_TURNS, "time stands still: {}", self.who_is_due());
             self.now = self.now.max(next);
             self.step();
             self.net.settle(self.now);
@@ -311,6 +316,15 @@ impl Stage {
             .iter()
             .flat_map(|client| client.trace.iter().map(|packet| format!("{} got {packet:?}", client.id.0)));
         events.chain(packets).collect()
+    }
+
+    fn who_is_due(&self) -> String {
+        let shard = self.shard.poll_timeout().filter(|(at, _)| *at <= self.now);
+        let clients = self.clients.iter().filter(|client| client.next() <= self.now);
+        let due: Vec<_> = clients
+            .map(|client| (client.id.0, client.closed, client.connected, client.rtc.last_timeout_reason()))
+            .collect();
+        format!("shard {shard:?}, clients (who, closed, connected, why) {due:?}")
     }
 
     fn next(&self) -> Option<Instant> {
