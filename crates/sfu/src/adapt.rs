@@ -20,20 +20,8 @@ const SEEK_STEP: u64 = 250_000;
 /// An estimator that has last seen overuse or loss sends no probes, and may see nothing else for ever: without pictures there is little to
 /// report, or nothing. A viewer who has got none for so long, for want of bandwidth, is measured anew.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
-/// A viewer who has too little sends just enough not to look idle, and gets no probe of str0m's own: its estimate creeps, and stops at one
-/// and a half times what is sent. An increase of what is desired makes it probe; so often it is told one.
-const PROBE_EVERY: Duration = Duration::from_secs(6);
 /// Tiles that one participant may name; more fit no screen.
 const MAX_TILES: usize = 64;
-
-/// What str0m is told to look for, in bit/s.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Sought {
-    /// What the next step would need; 0 when nothing is missing.
-    pub sought: u64,
-    /// What everything would need.
-    pub desired: u64,
-}
 
 /// In coarse steps: every increase makes a probe.
 fn rounded(bits_per_second: u64) -> u64 {
@@ -51,15 +39,9 @@ struct Shown {
 }
 
 impl Shown {
-    /// What the next layer would cost more, in bit/s, where a viewer with all the bandwidth would get one.
-    fn missing(&self, now: Instant, rank: Option<usize>) -> Option<u64> {
-        let best = allocate::best(now, &self.wish())?;
-        let next = rank.map_or(0, |rank| rank + 1);
-        (next <= best).then(|| self.cost(Some(next)).saturating_sub(self.cost(rank)))
-    }
-
-    fn cost(&self, rank: Option<usize>) -> u64 {
-        rank.and_then(|rank| self.layers.get(rank)).map_or(0, |layer| layer.bitrate)
+    /// Whether a viewer with all the bandwidth would get more than the layer of this rank.
+    fn is_more_than(&self, now: Instant, rank: Option<usize>) -> bool {
+        allocate::best(now, &self.wish()).is_some_and(|best| rank.is_none_or(|rank| rank < best))
     }
 
     fn wish(&self) -> Wish<'_, Picture> {
@@ -80,17 +62,6 @@ impl Participant {
             *since = now;
         }
         stuck
-    }
-
-    /// What str0m is told of `desired`: now and then less, so that it goes up again.
-    fn told_to_desire(&mut self, now: Instant, desired: u64) -> u64 {
-        if !self.short {
-            self.probe_at = None;
-        } else if *self.probe_at.get_or_insert(now + PROBE_EVERY) <= now {
-            self.probe_at = Some(now + PROBE_EVERY);
-            return desired / 2;
-        }
-        desired
     }
 }
 
@@ -121,16 +92,12 @@ impl Shard {
             let chosen = shown.iter().zip(&chosen).find(|(shown, _)| shown.key == key);
             track.target = chosen.and_then(|(shown, rank)| shown.by_rank.get((*rank)?).copied());
         }
-        let missing = shown.iter().zip(&chosen).filter_map(|(shown, rank)| shown.missing(now, *rank)).min();
+        let more = shown.iter().zip(&chosen).any(|(shown, rank)| shown.is_more_than(now, *rank));
         // Of what stands still nothing is missing: a climb that is still to come waits for it to move.
-        let missing = missing.filter(|_| flowing);
-        participant.short = budget.is_some() && missing.is_some();
+        participant.short = budget.is_some() && flowing && more;
         participant.adapt_at = flowing.then(|| now + ADAPT_EVERY);
         let stuck = participant.is_stuck(now, chosen.iter().any(Option::is_some));
-        let given: u64 = shown.iter().zip(&chosen).map(|(shown, rank)| shown.cost(*rank)).sum();
-        let sought = missing.map_or(0, |missing| rounded(given + missing + sound));
-        let desired = participant.told_to_desire(now, rounded(desired + sound).max(LEAST_DESIRED));
-        self.seek(now, viewer, Sought { sought, desired });
+        self.seek(now, viewer, rounded(desired + sound).max(LEAST_DESIRED));
         if stuck {
             self.measure_anew(now, viewer);
         }
@@ -139,16 +106,16 @@ impl Shard {
         self.want_layers(now, viewer);
     }
 
-    /// Tells str0m what bandwidth is worth looking for. While something is missing, the link is filled up to what the next layer needs, as
-    /// far as it is thought to go: what is not used cannot be measured.
-    fn seek(&mut self, now: Instant, viewer: Seat, seeks: Sought) {
+    /// Tells str0m what bandwidth is worth looking for. It is not told to fill the link up to that: padding and the probes that follow it
+    /// take what a picture on a narrow link needs.
+    fn seek(&mut self, now: Instant, viewer: Seat, desired: u64) {
         let Some(participant) = self.seats.get_mut(viewer) else { return };
-        if participant.estimate.is_none() || participant.seeks == seeks {
+        if participant.estimate.is_none() || participant.desired == desired {
             return;
         }
-        participant.seeks = seeks;
+        participant.desired = desired;
         self.change(viewer, |participant| {
-            participant.rtc.bwe().set_bitrate(Bitrate::bps(seeks.sought), Bitrate::bps(seeks.desired));
+            participant.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::bps(desired));
             participant.tick(now)
         });
     }

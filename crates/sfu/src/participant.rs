@@ -7,7 +7,6 @@ use str0m::config::{CryptoProvider, DtlsVersion};
 use str0m::rtp::Ssrc;
 use str0m::{Candidate, IceCreds, Input, PacerReason, Reason, Rtc, RtcError};
 
-use crate::adapt::Sought;
 use crate::allocate::Allocation;
 use crate::command::{Codec, ParticipantId, Profile, RoomId, Sources, Tile};
 use crate::crypto::Certificate;
@@ -52,15 +51,13 @@ pub(crate) struct Participant {
     pub view: Option<Vec<Tile>>,
     /// What it can take, in bit/s; `None`: nothing is known that would bound it.
     pub estimate: Option<u64>,
-    /// What str0m was told to look for.
-    pub seeks: Sought,
+    /// What str0m was told to look for, in bit/s.
+    pub desired: u64,
     pub allocation: Allocation<Picture>,
     /// When the layers are to be chosen anew.
     pub adapt_at: Option<Instant>,
     /// Since when it has got no picture, for want of bandwidth.
     pub blind_since: Option<Instant>,
-    /// When its bandwidth is to be probed, since it is short.
-    pub probe_at: Option<Instant>,
     pub negotiation: Negotiation,
     pub channels: Channels,
     pub roaming: Roaming,
@@ -116,11 +113,10 @@ impl Participant {
             outgoing: Vec::new(),
             view: None,
             estimate: None,
-            seeks: Sought::default(),
+            desired: 0,
             allocation: Allocation::new(),
             adapt_at: None,
             blind_since: None,
-            probe_at: None,
             negotiation: Negotiation::default(),
             channels: Channels::default(),
             roaming: Roaming::default(),
