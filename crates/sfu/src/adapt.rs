@@ -18,8 +18,12 @@ const STILL: Duration = Duration::from_secs(3);
 const LEAST_DESIRED: u64 = 2_000_000;
 const SEEK_STEP: u64 = 250_000;
 /// An estimator that has last seen overuse or loss sends no probes, and may see nothing else for ever: without pictures there is little to
-/// report, or nothing. A viewer who has got none for so long, for want of bandwidth, is measured anew.
-const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// report, or nothing. A viewer who has been short for so long is measured anew: one without any picture, and one with some.
+const STUCK_BLIND: Duration = Duration::from_secs(5);
+const STUCK: Duration = Duration::from_secs(15);
+/// A viewer who has too little sends just enough not to look idle, and gets no probe of str0m's own: its estimate creeps, and stops at one
+/// and a half times what is sent. An increase of what is desired makes it probe; so often it is told one.
+const PROBE_EVERY: Duration = Duration::from_secs(12);
 /// Tiles that one participant may name; more fit no screen.
 const MAX_TILES: usize = 64;
 
@@ -50,14 +54,25 @@ impl Shown {
 }
 
 impl Participant {
-    /// Whether it has got no picture for long, for want of bandwidth. Told once in a while.
+    /// What str0m is told of `desired`: now and then less, so that it goes up again.
+    fn told_to_desire(&mut self, now: Instant, desired: u64) -> u64 {
+        if !self.short {
+            self.probe_at = None;
+        } else if *self.probe_at.get_or_insert(now + PROBE_EVERY) <= now {
+            self.probe_at = Some(now + PROBE_EVERY);
+            return desired / 2;
+        }
+        desired
+    }
+
+    /// Whether it has been short of bandwidth for long. Told once in a while.
     fn is_stuck(&mut self, now: Instant, sees: bool) -> bool {
-        if sees || !self.short || self.link != Link::Up {
-            self.blind_since = None;
+        if !self.short || self.link != Link::Up {
+            self.short_since = None;
             return false;
         }
-        let since = self.blind_since.get_or_insert(now);
-        let stuck = now.saturating_duration_since(*since) > STUCK_AFTER;
+        let since = self.short_since.get_or_insert(now);
+        let stuck = now.saturating_duration_since(*since) > if sees { STUCK } else { STUCK_BLIND };
         if stuck {
             *since = now;
         }
@@ -97,7 +112,8 @@ impl Shard {
         participant.short = budget.is_some() && flowing && more;
         participant.adapt_at = flowing.then(|| now + ADAPT_EVERY);
         let stuck = participant.is_stuck(now, chosen.iter().any(Option::is_some));
-        self.seek(now, viewer, rounded(desired + sound).max(LEAST_DESIRED));
+        let desired = participant.told_to_desire(now, rounded(desired + sound).max(LEAST_DESIRED));
+        self.seek(now, viewer, desired);
         if stuck {
             self.measure_anew(now, viewer);
         }

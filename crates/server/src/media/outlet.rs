@@ -22,6 +22,9 @@ pub(super) struct Shared {
     pub events: mpsc::Sender<Event>,
 }
 
+/// Data-channel messages that may wait for room, beside all other events.
+const DATA_BACKLOG: usize = 512;
+
 pub(super) struct Outlet {
     me: ShardIndex,
     pub ways: Ways,
@@ -92,10 +95,8 @@ impl Outlet {
         }
         // Of all that is told only this may be lost, and only this comes at the clients' pace.
         let is_data = matches!(event.kind, EventKind::Data { .. });
-        if is_data
-            && (!self.backlog.is_empty()
-                || self.shared.events.capacity() < self.shared.events.max_capacity() / 2)
-        {
+        let room = self.shared.events.capacity() > self.shared.events.max_capacity() / 2;
+        if is_data && (!room || self.backlog.len() >= DATA_BACKLOG) {
             self.data_lost += 1;
             return;
         }
