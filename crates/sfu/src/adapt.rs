@@ -17,8 +17,9 @@ const STILL: Duration = Duration::from_secs(3);
 /// What a viewer is taken to be able to use at least, in bit/s: probes for less tell nothing, and take an idle link for a narrow one.
 const LEAST_DESIRED: u64 = 2_000_000;
 /// An estimator that has last seen overuse or loss sends no probes, and may see nothing else for ever: without pictures there is little to
-/// report, or nothing. A viewer who has got none for so long, for want of bandwidth, is measured anew.
-const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// report, or nothing. A viewer who has been short for so long is measured anew: one without any picture, and one with some.
+const STUCK_BLIND: Duration = Duration::from_secs(5);
+const STUCK: Duration = Duration::from_secs(15);
 /// A viewer who has too little sends just enough not to look idle, and gets no probe of str0m's own: its estimate creeps, and stops at one
 /// and a half times what is sent. An increase of what is desired makes it probe; so often it is told one.
 const PROBE_EVERY: Duration = Duration::from_secs(6);
@@ -48,14 +49,15 @@ impl Shown {
 }
 
 impl Participant {
-    /// Whether it has got no picture for long, for want of bandwidth. Told once in a while.
+    /// Whether it has been short of bandwidth for long. Told once in a while.
     fn is_stuck(&mut self, now: Instant, sees: bool) -> bool {
-        if sees || !self.short || self.link != Link::Up {
-            self.blind_since = None;
+        if !self.short || self.link != Link::Up {
+            self.short_since = None;
             return false;
         }
-        let since = self.blind_since.get_or_insert(now);
-        let stuck = now.saturating_duration_since(*since) > STUCK_AFTER;
+        let since = self.short_since.get_or_insert(now);
+        let patience = if sees { STUCK } else { STUCK_BLIND };
+        let stuck = now.saturating_duration_since(*since) > patience;
         if stuck {
             *since = now;
         }

@@ -56,8 +56,8 @@ pub(crate) struct Participant {
     pub allocation: Allocation<Picture>,
     /// When the layers are to be chosen anew.
     pub adapt_at: Option<Instant>,
-    /// Since when it has got no picture, for want of bandwidth.
-    pub blind_since: Option<Instant>,
+    /// Since when it has been short of bandwidth, or was measured anew.
+    pub short_since: Option<Instant>,
     /// When its bandwidth is to be probed, since it is short.
     pub probe_at: Option<Instant>,
     pub negotiation: Negotiation,
@@ -118,7 +118,7 @@ impl Participant {
             desired: 0,
             allocation: Allocation::new(),
             adapt_at: None,
-            blind_since: None,
+            short_since: None,
             probe_at: None,
             negotiation: Negotiation::default(),
             channels: Channels::default(),
