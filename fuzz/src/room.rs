@@ -32,7 +32,7 @@ pub fn shard(now: Instant) -> Shard {
     shard.set_shards(2);
     for participant in [ANA, BEN] {
         let profile = profile();
-        shard.handle_command(now, Command::Join { room: RoomId(1), participant, incarnation: 1, profile });
+        shard.handle_command(now, Command::Join { room: RoomId(1), participant, incarnation: 1, profile, muted: sfu::Sources::default() });
     }
     let sdp = wire_form(&CHROMIUM.lines().skip(1).collect::<Vec<_>>());
     let sources = sources(&sdp);

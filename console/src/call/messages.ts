@@ -95,16 +95,20 @@ const REQUIRED: Record<ServerMessage["type"], Record<string, Kind>> = {
   error: { code: "string" },
 };
 
-/** Decodes one message of the server; null when it is not one that we know, which a client passes over. */
-export function decode(text: string): ServerMessage | null {
-  let value: unknown;
+/** Reads the fields of a JSON object; null when the text is none. */
+export function fieldsOf(text: string): Record<string, unknown> | null {
   try {
-    value = JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
   }
-  if (typeof value !== "object" || value === null) return null;
-  const fields = value as Record<string, unknown>;
+}
+
+/** Decodes one message of the server; null when it is not one that we know, which a client passes over. */
+export function decode(text: string): ServerMessage | null {
+  const fields = fieldsOf(text);
+  if (fields === null) return null;
   if (typeof fields.type !== "string" || !Object.hasOwn(REQUIRED, fields.type)) return null;
   const required = REQUIRED[fields.type as ServerMessage["type"]];
   for (const [name, kind] of Object.entries(required)) if (!is(kind, fields[name])) return null;

@@ -1,5 +1,7 @@
 /** What people say to each other by the data channel (docs/faces/rooms.md, "Data channel"). Nothing of it is kept. */
 
+import { fieldsOf } from "./messages.ts";
+
 /** The signs that there are, and what they are called. */
 export const SIGNS = [
   ["👍", "thumbs up"],
@@ -54,14 +56,9 @@ export interface Talking {
 /** Decodes one message of the channel; null when it is not one that we know. */
 export function decodeSaid(text: unknown): Said | null {
   if (typeof text !== "string") return null;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  if (typeof value !== "object" || value === null) return null;
-  const { type, participant_id, at, text: words, emoji, code } = value as Record<string, unknown>;
+  const fields = fieldsOf(text);
+  if (fields === null) return null;
+  const { type, participant_id, at, text: words, emoji, code } = fields;
   if (type === "error" && typeof code === "string") return { type, code };
   if (typeof participant_id !== "string" || typeof at !== "number") return null;
   if (type === "chat" && typeof words === "string") return { type, participant_id, at, text: words };

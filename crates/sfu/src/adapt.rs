@@ -178,12 +178,7 @@ impl Shard {
         let track = participant.outgoing.get(index).filter(|track| track.is_open())?;
         let (publisher, published) = self.published_for(track)?;
         let need = if publisher.muted.contains(published.source) { Need::Hidden } else { need };
-        let mut by_rank: Vec<usize> = (0..published.layers.len()).collect();
-        // Heights tell the order only if all have told theirs.
-        let told = published.layers.iter().all(|layer| layer.height.is_some());
-        by_rank.sort_by_key(|index| {
-            published.layers.get(*index).map(|layer| (layer.height.filter(|_| told), layer.peak))
-        });
+        let (by_rank, told) = (published.by_rank(), published.tells_heights());
         let layers = by_rank.iter().filter_map(|index| published.layers.get(*index)).enumerate();
         let layers = layers.map(|(rank, layer)| Layer {
             index: rank,
@@ -212,12 +207,8 @@ impl Shard {
     /// Where bandwidth is short, a layer that gives way to a lower one stops at once: until the key frame of that has come, it would take from
     /// the sound.
     fn stop_early(&mut self, now: Instant, viewer: Seat) {
-        let Some(participant) = self.seats.get(viewer) else { return };
-        let early: Vec<bool> = participant
-            .outgoing
-            .iter()
-            .map(|track| participant.short && self.gives_way(now, track))
-            .collect();
+        let Some(participant) = self.seats.get(viewer).filter(|viewer| viewer.short) else { return };
+        let early: Vec<bool> = participant.outgoing.iter().map(|track| self.gives_way(now, track)).collect();
         let Some(participant) = self.seats.get_mut(viewer) else { return };
         let tracks = participant.outgoing.iter_mut().zip(early).filter(|(_, early)| *early);
         // Without an origin the stream waits for the key frame, and its numbers go on without a hole.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A layer of which nothing has come for this long is not there: publishers stop layers whenever they like.
-const ABSENT_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const ABSENT_AFTER: Duration = Duration::from_secs(1);
 /// Height of a picture that does not say; each lower layer has half of the one above.
 const ASSUMED_HEIGHT: u16 = 720;
 /// After a layer was lost: how long until the next try, at first and at most.

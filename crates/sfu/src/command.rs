@@ -136,6 +136,8 @@ pub enum Command {
         incarnation: u32,
         /// What it may do, and how it is named.
         profile: Profile,
+        /// What it has silenced before, and stays silent.
+        muted: Sources,
     },
     /// The participant's offer; answered by [`Event::Answer`] or [`Event::Refused`].
     Offer {
@@ -305,7 +307,7 @@ pub enum LeaveReason {
     Spent,
     /// The join was refused.
     Refused(JoinRefusal),
-    /// More data-channel messages than anybody needs.
+    /// More data-channel messages, or more sound or pictures, than anybody needs.
     Flooding,
     /// Our own code failed in this participant's step.
     Failed,

@@ -1,7 +1,8 @@
 //! Which participant a datagram is for, in constant time.
 //!
 //! A STUN binding request names its participant by our ufrag. Once the participant has accepted it (message integrity included), the pair of
-//! addresses it travelled on names the participant for everything else, so nobody can move another's media by a forged source.
+//! addresses it travelled on names the participant for everything else, so nobody can move another's media
+//! by a forged source alone. A participant who forges another's can, with its own credentials, until the other's next check.
 
 use std::collections::{HashMap, VecDeque};
 

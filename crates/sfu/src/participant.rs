@@ -110,7 +110,7 @@ impl Participant {
             profile: join.profile,
             rtc,
             link: Link::Connecting { until: now + CONNECT_WITHIN },
-            muted: Sources::default(),
+            muted: join.muted,
             published: Vec::new(),
             outgoing: Vec::new(),
             view: None,
@@ -260,6 +260,7 @@ pub(crate) struct Joining {
     pub participant: ParticipantId,
     pub incarnation: u32,
     pub profile: Profile,
+    pub muted: Sources,
 }
 
 /// What all participants of a shard have in common.

@@ -89,6 +89,18 @@ mod tests {
     }
 
     #[test]
+    fn the_path_that_is_sent_to_is_not_forgotten_for_others() {
+        let start = Instant::now();
+        let mut roaming = Roaming::default();
+        assert_eq!(roaming.towards(path(0)), path(0));
+        roaming.heard(start, path(0), true);
+        for (port, second) in (1..=5).zip(1..) {
+            roaming.heard(start + Duration::from_secs(second), path(port), true);
+        }
+        assert_eq!(roaming.towards(path(0)), path(0));
+    }
+
+    #[test]
     fn watched_paths_are_bounded() {
         let now = Instant::now();
         let mut roaming = Roaming::default();

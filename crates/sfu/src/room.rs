@@ -12,14 +12,30 @@ use crate::data::Flood;
 use crate::negotiate::OurOffer;
 use crate::participant::{Joining, Link, Participant, Setup, build_rtc};
 use crate::shard::{Seat, Shard};
+use crate::speaking::Speaking;
 use crate::track::Outgoing;
 use crate::{sdp, ufrag};
+
+/// Those who share a call's media.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub members: Vec<Seat>,
+    pub speaking: Speaking<Seat>,
+    /// The earliest entry for this room in the shard's timers.
+    pub scheduled: Option<Instant>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { members: Vec::new(), speaking: Speaking::new(), scheduled: None }
+    }
+}
 
 impl Shard {
     pub(crate) fn obey(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Join { room, participant, incarnation, profile } => {
-                self.join(now, Joining { room, participant, incarnation, profile });
+            Command::Join { room, participant, incarnation, profile, muted } => {
+                self.join(now, Joining { room, participant, incarnation, profile, muted });
             }
             Command::Offer { participant, id, sdp, sources } => {
                 self.fit_to_first_offer(now, participant, &sdp);
@@ -137,10 +153,7 @@ impl Shard {
             dtls_1_3: self.config.dtls_1_3,
             crypto: &self.crypto,
         };
-        let mut participant = Participant::new(joining, creds, &setup, now);
-        if let Some(before) = &before {
-            participant.muted = before.muted;
-        }
+        let participant = Participant::new(joining, creds, &setup, now);
         let seat = self.seats.insert(participant);
         self.by_id.insert(id, seat);
         self.rooms.entry(room).or_default().members.push(seat);

@@ -22,8 +22,8 @@ use crate::crypto::{self, Certificate};
 use crate::demux::{Demux, is_stun};
 use crate::participant::{Link, Participant};
 use crate::path::{Note, Notice, Path, Standing};
+use crate::room::Room;
 use crate::timers::Timers;
-use crate::voices::Room;
 
 /// Participants woken by one call of [`Shard::handle_timeout`]. An offer in a room of 60 takes about 3 ms.
 const WAKES_PER_CALL: usize = 8;
@@ -529,7 +529,7 @@ fn reason_of(participant: &Participant, error: &RtcError) -> LeaveReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Codec, Profile, Source};
+    use crate::command::{Codec, Profile, Source, Sources};
 
     #[test]
     fn a_panic_in_one_participants_step_removes_that_participant_only() {
@@ -582,7 +582,13 @@ mod tests {
 
     fn join(shard: &mut Shard, now: Instant, who: impl IntoIterator<Item = ParticipantId>) {
         for participant in who {
-            let command = Command::Join { room: RoomId(1), participant, incarnation: 7, profile: profile() };
+            let command = Command::Join {
+                room: RoomId(1),
+                participant,
+                incarnation: 7,
+                profile: profile(),
+                muted: Sources::default(),
+            };
             shard.handle_command(now, command);
         }
     }

@@ -1,11 +1,12 @@
 //! Tracks: what a participant publishes, layer by layer, and what it is sent of the others.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use str0m::format::PayloadParams;
 use str0m::media::{Mid, Pt, Rid};
 use str0m::rtp::Ssrc;
 
+use crate::allocate::ABSENT_AFTER;
 use crate::command::{Codec, ParticipantId, Source};
 use crate::forward::keyframe::KeyframeThrottle;
 use crate::forward::rewriter::Rewriter;
@@ -14,8 +15,6 @@ use crate::shard::Seat;
 
 /// Layers of one track that are told apart. Browsers send three at most.
 const MAX_LAYERS: usize = 4;
-/// A layer that has sent nothing for so long cannot be counted on: browsers stop layers for want of bandwidth, without a word.
-const ABSENT_AFTER: Duration = Duration::from_secs(1);
 
 /// What a payload is, as far as a receiver must agree: the codec, and its profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +101,21 @@ pub(crate) struct Layer {
 impl Published {
     pub(crate) fn new(mid: Mid, source: Source) -> Self {
         Self { mid, source, layers: Vec::new(), rank: 0, viewers: Vec::new() }
+    }
+
+    /// Places of the layers from the lowest to the highest: by height if all have told theirs, else by what they send at most.
+    pub(crate) fn by_rank(&self) -> Vec<usize> {
+        let told = self.tells_heights();
+        let mut places: Vec<usize> = (0..self.layers.len()).collect();
+        places.sort_by_key(|place| {
+            self.layers.get(*place).map(|layer| (layer.height.filter(|_| told), layer.peak))
+        });
+        places
+    }
+
+    /// Whether every layer has told its height; otherwise none is of use.
+    pub(crate) fn tells_heights(&self) -> bool {
+        self.layers.iter().all(|layer| layer.height.is_some())
     }
 
     /// The layer that a stream belongs to; made when it is new. `None`: a stream that has had its time, or one layer too many.
@@ -193,5 +207,39 @@ impl Outgoing {
     /// Whether packets of it may go out.
     pub(crate) fn is_open(&self) -> bool {
         self.active && self.wanted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_ordered_by_height_only_if_all_have_told_it() {
+        // (height, peak) in order of appearance → places from the lowest
+        type Row<'a> = (&'a [(Option<u16>, u64)], &'a [usize]);
+        let rows: [Row<'_>; 3] = [
+            (&[(Some(720), 9), (Some(180), 1), (Some(360), 20)], &[1, 2, 0]),
+            (&[(None, 2_000), (Some(180), 75), (Some(360), 450)], &[1, 2, 0]),
+            (&[(None, 450), (None, 75)], &[1, 0]),
+        ];
+        for (layers, expected) in rows {
+            let mut track = Published::new(Mid::from("0"), Source::Camera);
+            for (ssrc, (height, peak)) in (1_u32..).zip(layers) {
+                let rid = Rid::from(ssrc.to_string().as_str());
+                let place = track.layer_of(Some(rid), Ssrc::from(ssrc)).unwrap();
+                (track.layers[place].height, track.layers[place].peak) = (*height, *peak);
+            }
+            assert_eq!(track.by_rank(), expected, "{layers:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_beginning_makes_a_layer_appear_once() {
+        let now = Instant::now();
+        let mut layer = Layer::new(None, Ssrc::from(1));
+        assert!(layer.heard(now, 0));
+        assert!(!layer.heard(now, 0) && !layer.heard(now + ABSENT_AFTER, 0));
+        assert!(layer.heard(now + 3 * ABSENT_AFTER, 0));
     }
 }

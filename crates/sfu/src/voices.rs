@@ -6,25 +6,11 @@ use str0m::rtp::RtpPacket;
 
 use crate::command::{EventKind, RoomId, Source};
 use crate::shard::{Seat, Shard};
-use crate::speaking::{Change, Speaking};
-
-/// Those who share a call's media.
-#[derive(Debug)]
-pub(crate) struct Room {
-    pub members: Vec<Seat>,
-    pub speaking: Speaking<Seat>,
-    /// The earliest entry for this room in the shard's timers.
-    pub scheduled: Option<Instant>,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self { members: Vec::new(), speaking: Speaking::new(), scheduled: None }
-    }
-}
+use crate::speaking::Change;
 
 impl Shard {
-    /// Takes note of a packet of somebody's voice. One without a level (RFC 6464) says nothing; such a voice is always forwarded.
+    /// Takes note of a packet of somebody's voice. One without a level (RFC 6464) says nothing; a voice
+    /// that never had one is always forwarded.
     pub(crate) fn hear(&mut self, now: Instant, seat: Seat, packet: &RtpPacket) {
         let Some(level) = packet.header.ext_vals.audio_level else { return };
         let Some(id) = self.seats.get(seat).map(|participant| participant.room) else { return };
@@ -56,7 +42,7 @@ impl Shard {
                 Change::Began(seat) => self.tell_seat(seat, EventKind::Speaking(true)),
                 Change::Ceased(seat) => self.tell_seat(seat, EventKind::Speaking(false)),
                 Change::Active(Some(seat)) => self.tell_seat(seat, EventKind::ActiveSpeaker),
-                // Who had the floor has left, which is told as such.
+                // Who had the floor has left, or has a new connection: both are known where they are told.
                 Change::Active(None) => {}
                 Change::Voices => self.rank_voices(id),
                 Change::Speakers => self.follow_cameras(now, id),

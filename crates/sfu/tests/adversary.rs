@@ -75,7 +75,13 @@ fn what_is_not_permitted_is_not_published() {
     let mut only_voice = profile(&stage.clients[index], listener);
     only_voice.may_send = Sources::default().with(Voice);
     let participant = stage.clients[index].id;
-    stage.say(Command::Join { room: RoomId(1), participant, incarnation: 1, profile: only_voice });
+    stage.say(Command::Join {
+        room: RoomId(1),
+        participant,
+        incarnation: 1,
+        profile: only_voice,
+        muted: Sources::default(),
+    });
     type Alter = fn(&mut BTreeMap<String, Source>);
     let offers: [(&[Source], Alter); 4] = [
         (&[Camera], |_| {}),
@@ -211,7 +217,13 @@ fn a_full_room_refuses_one_more() {
     for number in 0..=200 {
         let profile = profile(&stage.clients[sample], fingerprint);
         let participant = ParticipantId(1_000 + number);
-        stage.say(Command::Join { room: RoomId(9), participant, incarnation: 1, profile });
+        stage.say(Command::Join {
+            room: RoomId(9),
+            participant,
+            incarnation: 1,
+            profile,
+            muted: Sources::default(),
+        });
     }
     stage.run(Duration::from_millis(100));
     let refused = LeaveReason::Refused(JoinRefusal::RoomFull);

@@ -155,7 +155,16 @@ impl Pair {
         let profile = profile(client, client.fingerprint);
         let participant = client.id;
         let said = client.offer(self.now, sources);
-        self.command(HOME, Command::Join { room: ROOM, participant, incarnation: 1, profile });
+        self.command(
+            HOME,
+            Command::Join {
+                room: ROOM,
+                participant,
+                incarnation: 1,
+                profile,
+                muted: sfu::Sources::default(),
+            },
+        );
         self.say(participant, said);
     }
 

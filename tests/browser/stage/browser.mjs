@@ -4,7 +4,7 @@ import { chromium } from "playwright-core";
 import { atEnd } from "./ending.mjs";
 import { record } from "./recorder.mjs";
 
-const FLAGS = [
+export const FLAGS = [
   "--headless=new",
   "--no-sandbox",
   "--disable-gpu",

@@ -3,25 +3,15 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import puppeteer from "puppeteer-core";
+import { FLAGS } from "../../browser/stage/browser.mjs";
 import { atEnd } from "../../browser/stage/ending.mjs";
 import { until } from "../../browser/stage/media.mjs";
 
 const CHROMIUM_FLAGS = [
-  "--headless=new",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--use-fake-ui-for-media-stream",
+  ...FLAGS,
   "--use-fake-device-for-media-stream",
   "--auto-select-desktop-capture-source=Entire screen",
-  "--allow-loopback-in-peer-connection",
   "--autoplay-policy=no-user-gesture-required",
-  "--disable-background-timer-throttling",
-  "--disable-backgrounding-occluded-windows",
-  "--disable-renderer-backgrounding",
 ];
 
 const FIREFOX_PREFERENCES = {

@@ -13,6 +13,9 @@ use super::placement::Placement;
 use super::sockets::MediaSocket;
 use super::streams::Streams;
 
+/// Data-channel messages that may wait for room, beside all other events.
+const DATA_BACKLOG: usize = 512;
+
 /// What a media thread shares with the others.
 #[derive(Clone)]
 pub(super) struct Shared {
@@ -21,9 +24,6 @@ pub(super) struct Shared {
     pub placement: Arc<Mutex<Placement>>,
     pub events: mpsc::Sender<Event>,
 }
-
-/// Data-channel messages that may wait for room, beside all other events.
-const DATA_BACKLOG: usize = 512;
 
 pub(super) struct Outlet {
     me: ShardIndex,

@@ -26,10 +26,10 @@ const SEND_BUFFER: usize = 256 * 1024;
 const PROVE_WITHIN: Duration = Duration::from_secs(15);
 /// Consent is asked for every 5 s (RFC 7675); who says nothing for as long as this is gone.
 const IDLE: Duration = Duration::from_secs(60);
-/// Bytes taken of one connection before others get their turn.
-const READS_PER_TURN: usize = 4;
 /// Packets of a connection that has proven nothing: some checks and their repetitions.
 const UNPROVEN_PACKETS: u32 = 64;
+/// Bytes taken of one connection before others get their turn.
+const READS_PER_TURN: usize = 4;
 const READ: usize = 16 * 1024;
 
 /// A connection whose first packet names this thread.
@@ -323,6 +323,23 @@ mod tests {
         let (_client, newcomer) = stage.newcomer();
         assert!(!stage.streams.add(now, stage.poll.registry(), 0, newcomer).unwrap());
         assert_eq!(stage.streams.len(), kept.len());
+    }
+
+    #[test]
+    fn who_has_proven_nothing_is_heard_little() {
+        let (mut stage, now) = (Stage::new(), Instant::now());
+        let (mut stranger, _) = stage.connect(now);
+        let (mut member, proven) = stage.connect(now);
+        stage.streams.stands(proven, Standing::Proven);
+        for client in [&mut stranger, &mut member] {
+            client.write_all(&[0, 1, 7].repeat(1_000)).unwrap();
+        }
+        let (mut of_stranger, mut of_member) = (0, 0);
+        while stage.streams.len() == 2 || of_member < 1_000 {
+            stage.streams.read(now, 0, |_| of_stranger += 1);
+            stage.streams.read(now, 1, |_| of_member += 1);
+        }
+        assert_eq!((of_stranger, of_member, stage.streams.len()), (UNPROVEN_PACKETS, 1_000, 1));
     }
 
     struct Stage {

@@ -49,7 +49,7 @@ impl Shard {
         };
         let appeared = layer.heard(now, packet.payload.len());
         let most = if track.source.is_audio() { MOST_SOUND } else { MOST_PICTURE };
-        if layer.rate.bits_per_second(now) > most {
+        if layer.peak > most {
             return self.leaving.push((from, LeaveReason::Flooding));
         }
         if incoming.start && !track.source.is_audio() {
@@ -88,6 +88,7 @@ impl Shard {
         let Some(target) = track.target.filter(|_| heard) else {
             // What is left out must not look like loss when it goes on.
             if track.rewriter.restart()
+                && !track.source.is_audio()
                 && let Some(ssrc) = track.ssrc
             {
                 participant.forget_sent(ssrc);

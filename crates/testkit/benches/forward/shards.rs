@@ -83,7 +83,13 @@ impl Town {
             self.sockets.push(socket);
             self.by_id.insert(id, index);
             let room = room_of(index);
-            let join = Command::Join { room, participant: id, incarnation: 1, profile };
+            let join = Command::Join {
+                room,
+                participant: id,
+                incarnation: 1,
+                profile,
+                muted: sfu::Sources::default(),
+            };
             self.started.pool.send(room, join).unwrap();
             self.started.pool.send(room, offer).unwrap();
             self.turn();

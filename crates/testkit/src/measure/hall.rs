@@ -107,7 +107,13 @@ impl Hall {
         let Some(caller) = &mut self.callers[index] else { return };
         let profile = profile(caller, self.adapts);
         let (participant, offer) = (caller.id, caller.offer(sources));
-        self.command(Command::Join { room, participant, incarnation: 1, profile });
+        self.command(Command::Join {
+            room,
+            participant,
+            incarnation: 1,
+            profile,
+            muted: sfu::Sources::default(),
+        });
         self.command(offer);
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sfu::{ParticipantId, RoomId, Sending, Source};
+use sfu::{ParticipantId, RoomId, Sending, Source, Sources};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
 use str0m::config::CryptoProvider;
@@ -72,6 +72,8 @@ pub struct Client {
     pub encodings: Vec<Encoding>,
     /// How loud its sound says that it is; `None`: it does not say.
     pub loudness: Option<Loudness>,
+    /// What it has silenced, as its face remembers it.
+    pub muted: Sources,
     /// Voices that it may be sent at once.
     pub max_voices: usize,
     /// Cameras that it may be sent at once as long as it does not say what it shows.
@@ -191,6 +193,7 @@ impl Client {
             pictures_every: VIDEO_EVERY,
             encodings: Vec::new(),
             loudness: Some(Loudness::SPEECH),
+            muted: Sources::default(),
             max_voices: 8,
             max_cameras: 25,
             deadline: now,

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use sfu::{
     Certificate, Codec, Command, Datagram, Event, EventKind, Output, ParticipantId, Profile, RoomId, Shard,
-    ShardConfig, ShardIndex, Source, Transport,
+    ShardConfig, ShardIndex, Source, Sources, Transport,
 };
 use str0m::config::CryptoProvider;
 
@@ -148,7 +148,8 @@ impl Stage {
         let profile = profile(&self.clients[index], bound);
         let (participant, incarnation) = (self.clients[index].id, self.incarnations);
         let room = self.clients[index].room;
-        self.say(Command::Join { room, participant, incarnation, profile });
+        let muted = self.clients[index].muted;
+        self.say(Command::Join { room, participant, incarnation, profile, muted });
         let now = self.now;
         if let Say::Offer { id, sdp, sources } = self.clients[index].offer(now, sources) {
             self.say(Command::Offer { participant, id, sdp: alter(&sdp), sources });
@@ -193,6 +194,7 @@ impl Stage {
             client.pictures_every = before.pictures_every;
             client.encodings.clone_from(&before.encodings);
             client.loudness = before.loudness;
+            client.muted = before.muted;
             (client.max_voices, client.max_cameras) = (before.max_voices, before.max_cameras);
             client.trace.clone_from(&before.trace);
         }
@@ -207,6 +209,7 @@ impl Stage {
             participant: client.id,
             incarnation: self.incarnations,
             profile: Profile { adapts: self.adapts, ..profile(client, client.fingerprint) },
+            muted: client.muted,
         };
         self.say(command);
         self.offer(index, sources);
@@ -233,6 +236,11 @@ impl Stage {
 
     /// Puts a command on its way to the server.
     pub fn say(&mut self, command: Command) {
+        if let Command::Mute { participant, source, muted } = &command
+            && let Some(client) = self.clients.iter_mut().find(|client| client.id == *participant)
+        {
+            client.muted = if *muted { client.muted.with(*source) } else { client.muted.without(*source) };
+        }
         self.to_server.push_back((self.now + SIGNAL_DELAY, command));
     }
 
@@ -247,6 +255,7 @@ impl Stage {
     /// The client at `index` leaves.
     pub fn leave(&mut self, index: usize) {
         let participant = self.clients[index].id;
+        self.clients[index].muted = Sources::default();
         self.say(Command::Leave { participant });
     }
 

@@ -151,10 +151,6 @@ impl Story {
         }
         let sources = self.people[index].sources.clone();
         self.stage.enter(index, &sources);
-        // The server forgets with the connection, and the one before may be gone by now.
-        for source in self.people[index].muted.clone() {
-            self.stage.say_as(index, |participant| Command::Mute { participant, source, muted: true });
-        }
         let time = self.time();
         let person = &mut self.people[index];
         person.began = time;

@@ -218,7 +218,7 @@ fn lost(reason: LeaveReason) -> (ErrorCode, &'static str) {
         }
         LeaveReason::Refused(JoinRefusal::RoomFull) => (ErrorCode::Busy, "the room is full"),
         LeaveReason::Refused(JoinRefusal::ShardFull) => (ErrorCode::Busy, "the server is full"),
-        LeaveReason::Flooding => (ErrorCode::MediaRefused, "more data-channel messages than allowed"),
+        LeaveReason::Flooding => (ErrorCode::MediaRefused, "more messages or media than allowed"),
         LeaveReason::Failed => (ErrorCode::MediaRefused, "the media connection failed"),
     }
 }

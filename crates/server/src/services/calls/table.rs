@@ -172,15 +172,10 @@ impl Table {
             }
             None => {
                 let profile = profile(&member.admitted);
-                send(room, Command::Join { room, participant, incarnation, profile })?;
+                let muted = member.muted;
+                send(room, Command::Join { room, participant, incarnation, profile, muted })?;
                 member.media = Some(Media::new(offer.label, incarnation));
-                let silent = Source::ALL.into_iter().filter(|source| member.muted.contains(*source));
-                let mut mutes = silent.map(|source| Command::Mute { participant, source, muted: true });
-                if let Err(busy) = mutes.try_for_each(|mute| send(room, mute)) {
-                    // Its next offer begins anew: nobody who is shown as silent may be heard.
-                    member.media = None;
-                    return Err(busy.into());
-                }
+                // The engine tells nothing more of the connection before, not even that somebody ceased to speak.
                 let key = member.admitted.room;
                 self.in_room(key, |room| room.falls_silent(seat.session));
             }

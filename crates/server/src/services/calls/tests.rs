@@ -30,11 +30,11 @@ async fn an_offer_with_another_label_makes_media_anew() {
     let (ana, mut outlet) = stage.enter(1, 1).await;
     stage.calls.mute(ana, Source::Camera, true).await.unwrap();
     stage.offer(ana, "m1", 1);
-    assert_eq!(stage.commands(), ["repeat", "join 1 1", "mute Camera true", "offer 1"]);
+    assert_eq!(stage.commands(), ["repeat", "join 1 1 without Camera", "offer 1"]);
     stage.offer(ana, "m1", 1);
     stage.offer(ana, "m1", 2);
     stage.offer(ana, "m2", 1);
-    assert_eq!(stage.commands(), ["offer 2", "join 1 4", "mute Camera true", "offer 1"]);
+    assert_eq!(stage.commands(), ["offer 2", "join 1 4 without Camera", "offer 1"]);
     stage.calls.answer(ana, "m1", 1, String::new()).unwrap();
     stage.calls.candidate(ana, "m1", "candidate:".into()).unwrap();
     assert!(stage.commands().is_empty(), "of an old media connection");
@@ -264,6 +264,20 @@ async fn everybody_is_told_who_speaks_as_long_as_they_are_there() {
     stage.event(9, 9, EventKind::Connected).await;
     let heard = stage.hear(&mut hers).await;
     assert!(heard.contains(&"speaking  active 0".to_owned()), "{heard:?}");
+}
+
+#[tokio::test]
+async fn who_comes_by_a_new_connection_speaks_no_more() {
+    let stage = Stage::new().await;
+    let (ana, _outlet) = stage.enter(1, 1).await;
+    let (_, mut his) = stage.enter(2, 2).await;
+    stage.offer(ana, "m1", 1);
+    stage.event(1, 1, EventKind::Speaking(true)).await;
+    stage.event(1, 1, EventKind::ActiveSpeaker).await;
+    stage.hear(&mut his).await;
+    stage.offer(ana, "m2", 2);
+    stage.event(9, 9, EventKind::Connected).await;
+    assert_eq!(stage.hear(&mut his).await, ["speaking  active 0"]);
 }
 
 #[tokio::test]
@@ -504,7 +518,14 @@ fn said(told: Told) -> String {
 
 fn tell(command: &Command) -> String {
     match command {
-        Command::Join { participant, incarnation, .. } => format!("join {} {incarnation}", participant.0),
+        Command::Join { participant, incarnation, muted, .. } => {
+            let silent: String = Source::ALL
+                .into_iter()
+                .filter(|source| muted.contains(*source))
+                .map(|source| format!(" without {source:?}"))
+                .collect();
+            format!("join {} {incarnation}{silent}", participant.0)
+        }
         Command::Offer { id, .. } => format!("offer {id}"),
         Command::Answer { id, .. } => format!("answer {id}"),
         Command::Repeat { .. } => "repeat".into(),
