@@ -190,10 +190,16 @@ impl Participant {
         match reason {
             Reason::Pacer(PacerReason::Immediate) if sent && self.unsent == 0 && !self.probes => false,
             Reason::Pacer(PacerReason::Immediate) => at_once,
-            _ => {
-                self.probes = matches!(reason, Reason::Pacer(PacerReason::Probe1 | PacerReason::Probe2));
+            Reason::Pacer(PacerReason::Probe1 | PacerReason::Probe2) => {
+                self.probes = true;
                 at_once
             }
+            Reason::Pacer(PacerReason::Handle | PacerReason::Paced | PacerReason::Padding) => {
+                self.probes = false;
+                at_once
+            }
+            // Something else comes first; a probe may be under way all the same, and must go on in time, or it finds too little.
+            _ => at_once,
         }
     }
 
