@@ -17,7 +17,7 @@ use testkit::stage::story::Story;
 const FEW: u64 = 30;
 
 /// Seeds that once failed, and what they showed.
-const SHOWED: [(u64, &str); 6] = [
+const SHOWED: [(u64, &str); 7] = [
     (2, "who is taken out and comes again has to be muted again"),
     (
         5,
@@ -27,6 +27,7 @@ const SHOWED: [(u64, &str); 6] = [
     (52, "where nothing is sent for want of bandwidth, no report comes, and the estimate stands for ever"),
     (107, "the same with sound: what is reported of little does not end the fear of loss"),
     (351, "and the same for who sees something, but less than its link takes"),
+    (373, "a probe that was forgotten half way finds too little"),
 ];
 
 #[test]
