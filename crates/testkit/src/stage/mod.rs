@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sfu::{
-    Certificate, Codec, Command, Datagram, Event, EventKind, Output, ParticipantId, Profile, RoomId, Shard,
+    Certificate, Command, Datagram, Event, EventKind, Output, ParticipantId, Profile, RoomId, Shard,
     ShardConfig, ShardIndex, Source, Sources, Transport,
 };
 use str0m::config::CryptoProvider;
@@ -196,6 +196,10 @@ impl Stage {
             client.loudness = before.loudness;
             client.muted = before.muted;
             client.manners = before.manners;
+            client.codecs.clone_from(&before.codecs);
+            client.screen_codecs.clone_from(&before.screen_codecs);
+            client.screen_encodings.clone_from(&before.screen_encodings);
+            client.unnamed = before.unnamed;
             (client.max_voices, client.max_cameras) = (before.max_voices, before.max_cameras);
             client.trace.clone_from(&before.trace);
         }
@@ -414,6 +418,9 @@ impl Stage {
                 if let Some(said) = self.clients[index].take_offer(id, &sdp, sending) {
                     self.say_for(index, said);
                 }
+                if let Some(said) = self.clients[index].offer_again() {
+                    self.say_for(index, said);
+                }
             }
             EventKind::Refused { id, .. } => self.clients[index].take_refusal(id),
             EventKind::Connected
@@ -477,7 +484,7 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
     Profile {
         fingerprint: Some(fingerprint),
         may_send: Source::ALL.into_iter().collect(),
-        codecs: Codec::ALL.to_vec(),
+        codecs: client.codecs.clone(),
         red: true,
         stream: format!("{:032x}", client.id.0),
         adapts: true,
