@@ -131,8 +131,8 @@ pub struct Manners {
     pub names: Names,
     /// Who gives way when both sides offer.
     pub glare: Glare,
-    /// Whether, after the first answer, no offer of ours is made and no further one of its own is processed until a data channel of the
-    /// participant is open. What it offers meanwhile is kept, the newest only.
+    /// Whether, after the first answer, no offer of ours is made and no further one of its own is processed until the data channel that the
+    /// first offer announces is open. What it offers meanwhile is kept, the newest only.
     pub waits_for_channel: bool,
     /// Whether it may send on m-lines of which [`Command::Offer`] names no source, or none that may be: [`Command::Name`] does later. Until
     /// then nothing of them is forwarded.

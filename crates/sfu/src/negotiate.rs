@@ -15,7 +15,7 @@ use crate::command::{Glare, Names, Sending, SignalRefusal, Source};
 use crate::lock::Lock;
 use crate::names;
 use crate::participant::Participant;
-use crate::sdp::{self, MAX_SECTIONS, Outline};
+use crate::sdp::{self, Kind, MAX_SECTIONS, Outline};
 use crate::sources::Promise;
 use crate::track::Format;
 
@@ -138,8 +138,10 @@ impl Participant {
             return Err(SignalRefusal::BadSdp);
         };
         if !std::mem::replace(&mut self.negotiation.started, true) {
+            // A channel that is not offered yet could only come with a further offer.
+            let comes = outline.sections.iter().any(|section| section.kind == Kind::Application);
             self.negotiation.awaits_channel =
-                self.profile.manners.waits_for_channel && !self.channels.any_open();
+                comes && self.profile.manners.waits_for_channel && !self.channels.any_open();
         }
         self.negotiation.promises = promises;
         self.publish();

@@ -289,12 +289,13 @@ impl Shard {
     }
 
     /// An estimate of what a participant can take needs reports of arrivals (TWCC). Without them its pacer would hold packets back for
-    /// nothing.
+    /// nothing. An offer of nothing but a data channel does not say; who begins with that is taken at its profile's word.
     fn fit_to_first_offer(&mut self, now: Instant, id: ParticipantId, offer: &str) {
         let Some(participant) = self.by_id.get(&id).and_then(|seat| self.seats.get_mut(*seat)) else {
             return;
         };
-        let reports = offer.contains("transport-cc");
+        let says = offer.contains("\nm=audio") || offer.contains("\nm=video");
+        let reports = !says || offer.contains("transport-cc");
         let decides = !participant.negotiation.has_started() && participant.check(offer).is_ok();
         if !decides || reports || !participant.profile.adapts {
             return;
