@@ -61,10 +61,22 @@ pub struct Client {
     pub heard: BTreeMap<String, Heard>,
     /// What the server says it sends.
     pub sending: Vec<Sending>,
+    /// The server's last offer.
+    pub offered: Option<String>,
     /// Key frames the server has asked for.
     pub keyframes_asked: u64,
     /// Offers of the server that it ignored, since its own was on the way.
     pub ignored_offers: u64,
+    /// Whether the server's offers are lost on the way.
+    pub deaf: bool,
+    /// Offers of its own that it rolled back for one of the server's.
+    pub rolled_back_offers: u64,
+    /// Whether its answers stay with it.
+    pub keeps_answers: bool,
+    /// Those that have.
+    pub kept_answers: Vec<(u32, String)>,
+    /// Least time between two key frames that it is asked for.
+    pub keyframe_gap: Duration,
     /// What it does to its answers before it sends them.
     pub alter_answer: Option<fn(&str) -> String>,
     /// Time between two pictures of what it publishes.
@@ -202,8 +214,14 @@ impl Client {
             ssrcs: BTreeSet::new(),
             heard: BTreeMap::new(),
             sending: Vec::new(),
+            offered: None,
             keyframes_asked: 0,
             ignored_offers: 0,
+            deaf: false,
+            rolled_back_offers: 0,
+            keeps_answers: false,
+            kept_answers: Vec::new(),
+            keyframe_gap: Duration::from_millis(500),
             alter_answer: None,
             pictures_every: VIDEO_EVERY,
             encodings: Vec::new(),
@@ -296,6 +314,12 @@ impl Client {
         self.pending.is_none() && !self.closed
     }
 
+    /// The m-lines of what it publishes, or has offered to.
+    #[must_use]
+    pub fn mids(&self) -> BTreeMap<Source, String> {
+        self.tracks.iter().map(|track| (track.source, track.mid.to_string())).collect()
+    }
+
     /// What it publishes, or has offered to.
     #[must_use]
     pub fn published(&self) -> BTreeSet<Source> {
@@ -332,19 +356,32 @@ impl Client {
             self.ignored_offers += 1;
             return None;
         }
+        if self.deaf {
+            return None;
+        }
         // Polite: its own is rolled back, and made again afterwards.
-        self.rolled_back |= self.pending.take().is_some();
+        if self.pending.take().is_some() {
+            self.rolled_back = true;
+            self.rolled_back_offers += 1;
+        }
         self.sending = sending;
+        self.offered = Some(sdp.to_owned());
         let answer = self.rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(sdp).unwrap()).unwrap();
         let sdp = answer.to_sdp_string();
+        if self.keeps_answers {
+            self.kept_answers.push((id, sdp));
+            return None;
+        }
         Some(Say::Answer { id, sdp: self.alter_answer.map_or_else(|| sdp.clone(), |alter| alter(&sdp)) })
     }
 
     /// Offers again what it rolled back.
     pub fn offer_again(&mut self) -> Option<Say> {
-        if !std::mem::take(&mut self.rolled_back) {
-            return None;
-        }
+        if std::mem::take(&mut self.rolled_back) { self.offer_anew() } else { None }
+    }
+
+    /// Offers everything that has no answer yet.
+    pub fn offer_anew(&mut self) -> Option<Say> {
         let Self { rtc, tracks, .. } = self;
         let lost: Vec<&mut Track> =
             tracks.iter_mut().filter(|track| rtc.media(track.mid).is_none()).collect();
@@ -444,6 +481,19 @@ impl Client {
             track.stopped = !on;
             track.next_at = now;
         }
+    }
+
+    /// Stops what it publishes in a codec, or goes on with it.
+    pub fn send_codec(&mut self, now: Instant, codec: Codec, on: bool) {
+        for track in self.tracks.iter_mut().filter(|track| !track.source.is_audio() && track.codec == codec) {
+            track.stopped = !on;
+            track.next_at = now;
+        }
+    }
+
+    /// Ends its connection, with a word to the server. To be drained afterwards.
+    pub fn close(&mut self) {
+        self.closed |= self.rtc.close().is_err();
     }
 
     /// Key frames that the server has asked for of a layer of its camera.

@@ -200,10 +200,17 @@ impl Stage {
             client.screen_codecs.clone_from(&before.screen_codecs);
             client.screen_encodings.clone_from(&before.screen_encodings);
             client.unnamed = before.unnamed;
+            client.keyframe_gap = before.keyframe_gap;
             (client.max_voices, client.max_cameras) = (before.max_voices, before.max_cameras);
             client.trace.clone_from(&before.trace);
         }
         client
+    }
+
+    /// As [`Stage::enter`], with an altered offer.
+    pub fn enter_altered(&mut self, index: usize, sources: &[Source], alter: impl Fn(&str) -> String) {
+        let bound = self.clients[index].fingerprint;
+        self.enter_with(index, sources, bound, alter);
     }
 
     /// A prepared client joins its room and offers `sources`.
@@ -249,7 +256,8 @@ impl Stage {
         self.to_server.push_back((self.now + SIGNAL_DELAY, command));
     }
 
-    fn say_for(&mut self, index: usize, said: Say) {
+    /// Puts what the client at `index` says on its way.
+    pub fn say_for(&mut self, index: usize, said: Say) {
         let participant = self.clients[index].id;
         self.say(match said {
             Say::Offer { id, sdp, sources } => Command::Offer { participant, id, sdp, sources },
@@ -490,7 +498,7 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
         adapts: true,
         max_voices: client.max_voices,
         max_cameras: client.max_cameras,
-        keyframe_gap: Duration::from_millis(500),
+        keyframe_gap: client.keyframe_gap,
         manners: client.manners,
     }
 }
