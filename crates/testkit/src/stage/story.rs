@@ -9,7 +9,7 @@ use sfu::Source::{Camera, Screen, ScreenAudio, Voice};
 use sfu::{Command, EventKind, ParticipantId, RoomId, Source};
 
 use super::hostile::{Attack, Hostile};
-use super::{Stage, Stamp, Weather};
+use super::{DEMANDING, Stage, Stamp, Weather};
 
 /// How often something may happen.
 const STEP: Duration = Duration::from_millis(500);
@@ -83,6 +83,10 @@ impl Story {
             stage.clients[index].room = RoomId(1 + u128::from(index >= 5));
             stage.clients[index].wants_channel = rng.bool();
             stage.clients[index].pictures_every = Duration::from_millis(100);
+            if rng.u8(..3) == 0 {
+                stage.clients[index].manners = DEMANDING;
+                stage.clients[index].wants_channel = true;
+            }
         }
         let hostile = (rng.u8(..4) > 0).then(|| {
             let index = rng.usize(..people);
