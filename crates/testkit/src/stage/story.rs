@@ -83,10 +83,6 @@ impl Story {
             stage.clients[index].room = RoomId(1 + u128::from(index >= 5));
             stage.clients[index].wants_channel = rng.bool();
             stage.clients[index].pictures_every = Duration::from_millis(100);
-            if rng.u8(..3) == 0 {
-                stage.clients[index].manners = DEMANDING;
-                stage.clients[index].wants_channel = true;
-            }
         }
         let hostile = (rng.u8(..4) > 0).then(|| {
             let index = rng.usize(..people);
@@ -95,6 +91,18 @@ impl Story {
         let attack = rng.choice(Attack::ALL).unwrap();
         let people = (0..people).map(|_| Person::default()).collect();
         Self { stage, seed, rng, people, hostile, attack, checked: Checked::default(), began }
+    }
+
+    /// The same cast, of which about half are demanding clients.
+    #[must_use]
+    pub fn of_demanding_clients(seed: u64) -> Self {
+        let mut story = Self::new(seed);
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x0DE3);
+        for client in story.stage.clients.iter_mut().filter(|_| rng.bool()) {
+            client.manners = DEMANDING;
+            client.wants_channel = true;
+        }
+        story
     }
 
     /// Plays it, and checks as it goes.
