@@ -8,8 +8,10 @@
 //! next input.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test needs some time to begin with"))]
 
+mod activity;
 mod adapt;
 mod allocate;
+mod codecs;
 mod command;
 mod crypto;
 mod data;
@@ -19,6 +21,8 @@ mod forward;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzed;
+mod lock;
+mod names;
 mod negotiate;
 mod neighbours;
 mod participant;
@@ -28,6 +32,7 @@ mod roam;
 mod room;
 mod sdp;
 mod shard;
+mod sources;
 mod speaking;
 mod timers;
 mod track;
@@ -35,10 +40,11 @@ mod ufrag;
 mod voices;
 
 pub use command::{
-    Codec, Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, Profile, RoomId, Sending,
-    ShardIndex, SignalRefusal, Source, Sources, Tile,
+    Activity, Codec, Command, Event, EventKind, Extensions, Glare, JoinRefusal, LeaveReason, Manners, Names,
+    ParticipantId, Profile, RoomId, Sending, ShardIndex, SignalRefusal, Source, Sources, Tile,
 };
 pub use crypto::{Certificate, provider};
 pub use demux::shard_of;
 pub use path::{HandOver, Note, Path, Standing};
+pub use sdp::{Stream, streams};
 pub use shard::{Datagram, Output, Shard, ShardConfig, ShardError, Stats, Transmit, Transport};

@@ -1,5 +1,7 @@
 //! What we must know of a description before str0m sees it, and what we change in it.
 
+use std::collections::BTreeMap;
+
 use str0m::IceCreds;
 
 use crate::command::SignalRefusal;
@@ -25,6 +27,17 @@ pub(crate) struct Outline {
     pub sections: Vec<Section>,
 }
 
+impl Outline {
+    pub(crate) fn mids(&self) -> impl Iterator<Item = &str> {
+        self.sections.iter().map(|section| section.mid.as_str())
+    }
+}
+
+/// The m-lines of a description of ours, in order.
+pub(crate) fn mids(sdp: &str) -> impl Iterator<Item = &str> {
+    sdp.lines().filter_map(|line| line.strip_prefix("a=mid:"))
+}
+
 /// One m-line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Section {
@@ -32,6 +45,42 @@ pub(crate) struct Section {
     pub kind: Kind,
     /// Whether the author of the description wants to send on it.
     pub sends: bool,
+}
+
+/// What the author of a description says of an m-line on which it means to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// The first token of its msid (RFC 8830); empty where there is none.
+    pub id: String,
+    /// Whether it is sound; otherwise it is a picture.
+    pub is_audio: bool,
+}
+
+/// Reads mid → stream of every m-line on which the author of a description means to send. Of several msids the first counts, and those of
+/// the m-line before those of its SSRCs.
+///
+/// # Errors
+/// Where [`Command::Offer`](crate::Command::Offer) with the same description would be refused: too large, no or several different
+/// fingerprints, m-lines without or with equal mids.
+pub fn streams(sdp: &str) -> Result<BTreeMap<String, Stream>, SignalRefusal> {
+    let outline = outline(sdp)?;
+    let texts = split_sections(sdp).into_iter().filter(|section| section.starts_with("m="));
+    let sending = outline.sections.into_iter().zip(texts).filter(|(section, _)| section.sends);
+    Ok(sending
+        .map(|(section, text)| {
+            let stream = Stream { id: stream_id(text), is_audio: section.kind == Kind::Audio };
+            (section.mid, stream)
+        })
+        .collect())
+}
+
+fn stream_id(section: &str) -> String {
+    let of_line = |line: &str| line.strip_prefix("a=msid:").map(str::to_owned);
+    let of_ssrc = |line: &str| Some(line.strip_prefix("a=ssrc:")?.split_once(" msid:")?.1.to_owned());
+    let msid = section.lines().find_map(of_line).or_else(|| section.lines().find_map(of_ssrc));
+    // "-": of no stream (RFC 8830 §2).
+    let id = msid.as_deref().and_then(|msid| msid.split_whitespace().next()).filter(|id| *id != "-");
+    id.unwrap_or_default().to_owned()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,11 +260,36 @@ pub(crate) fn keep_only_our_sending(sdp: &str, we_send: impl Fn(&str) -> bool) -
     text
 }
 
+/// Lists the payload types of pictures in the order in which the offer that is answered lists them.
+pub(crate) fn in_order_of(offer: &str, answer: &str) -> String {
+    let formats = |section: &str| -> Option<Vec<String>> {
+        let line = section.lines().next()?.strip_prefix("m=video ")?;
+        let formats: Vec<String> = line.split(' ').skip(2).map(str::to_owned).collect();
+        Some(formats).filter(|formats| !formats.is_empty())
+    };
+    let offered = split_sections(offer);
+    let mut text = String::with_capacity(answer.len());
+    for (index, section) in split_sections(answer).into_iter().enumerate() {
+        let order = offered.get(index).copied().and_then(formats);
+        let Some((order, mut answered)) = order.zip(formats(section)) else {
+            text.push_str(section);
+            continue;
+        };
+        answered.sort_by_key(|pt| order.iter().position(|offered| offered == pt).unwrap_or(usize::MAX));
+        let (line, rest) = section.split_once("\r\n").unwrap_or((section, ""));
+        text.extend(line.splitn(4, ' ').take(3).map(|part| format!("{part} ")));
+        text.push_str(&answered.join(" "));
+        text.push_str("\r\n");
+        text.push_str(rest);
+    }
+    text
+}
+
 fn is_direction(line: &str) -> bool {
     matches!(line, "a=sendrecv" | "a=sendonly" | "a=recvonly" | "a=inactive")
 }
 
-fn split_sections(sdp: &str) -> Vec<&str> {
+pub(crate) fn split_sections(sdp: &str) -> Vec<&str> {
     let mut starts: Vec<usize> =
         std::iter::once(0).chain(sdp.match_indices("\nm=").map(|(at, _)| at + 1)).collect();
     starts.push(sdp.len());
@@ -244,6 +318,30 @@ mod tests {
             sections,
             [("0", Kind::Audio, true), ("1", Kind::Video, false), ("2", Kind::Application, false)]
         );
+    }
+
+    #[test]
+    fn streams_are_named_by_the_first_msid_of_what_is_sent() {
+        let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
+        let video = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n";
+        let sdp = format!(
+            "a=fingerprint:sha-256 {AA}\r\na=msid:session level\r\n\
+             {audio}a=mid:0\r\na=ssrc:1 msid:late x\r\na=msid:first x\r\na=msid:second x\r\n\
+             {video}a=mid:1\r\na=sendonly\r\na=ssrc:1 cname:c\r\na=ssrc:1 msid:of-ssrc x\r\n\
+             {video}a=mid:2\r\na=recvonly\r\na=msid:not-sent x\r\n\
+             {audio}a=mid:3\r\na=msid:- x\r\n\
+             {video}a=mid:4\r\na=msid:\r\n\
+             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:5\r\na=sendrecv\r\n"
+        );
+        let stream = |id: &str, is_audio| Stream { id: id.into(), is_audio };
+        let expected = [
+            ("0", stream("first", true)),
+            ("1", stream("of-ssrc", false)),
+            ("3", stream("", true)),
+            ("4", stream("", false)),
+        ];
+        assert_eq!(streams(&sdp), Ok(expected.map(|(mid, stream)| (mid.to_owned(), stream)).into()));
+        assert_eq!(streams("m=audio 9 X 0\r\na=mid:0\r\n"), Err(SignalRefusal::Fingerprint));
     }
 
     #[test]
@@ -299,6 +397,51 @@ mod tests {
         let expected = "v=0\r\na=candidate:1 1 udp 1 198.51.100.1 8443 typ host\r\na=candidate:2 1 tcp 1 ::1 8443 typ host \
                         tcptype passive\r\na=x: ufrag y\r\n";
         assert_eq!(without_candidate_ufrag(sdp), expected);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_offered_changes_only_the_order_of_payload_types(
+            offered in proptest::collection::vec(proptest::sample::select(STOCK.to_vec()), 0..20),
+            answered in proptest::collection::vec(proptest::sample::select(STOCK.to_vec()), 0..20),
+        ) {
+            let text = |lines: &[&str]| lines.iter().map(|line| format!("{line}\r\n")).collect::<String>();
+            let answer = text(&answered);
+            let ordered = in_order_of(&text(&offered), &answer);
+            let sorted = |text: &str| -> Vec<Vec<String>> {
+                text.lines().map(|line| { let mut parts: Vec<_> = line.split(' ').map(str::to_owned).collect(); parts.sort(); parts }).collect()
+            };
+            proptest::prop_assert_eq!(sorted(&ordered), sorted(&answer));
+            let unread = streams(&text(&offered));
+            proptest::prop_assert!(unread.is_err() || unread.is_ok_and(|streams| streams.len() <= offered.len()));
+        }
+    }
+
+    const STOCK: [&str; 16] = [
+        "v=0",
+        "m=video 9 X 45 46 96",
+        "m=video 0 X 96",
+        "m=video 9 X",
+        "m=video",
+        "m=audio 9 X 111 63",
+        "m=application 9 X webrtc-datachannel",
+        "a=mid:0",
+        "a=mid:1",
+        "a=msid:",
+        "a=msid:s t",
+        "a=ssrc:1 msid:s",
+        "a=ssrc: msid:",
+        "a=sendonly",
+        "a=inactive",
+        "a=fingerprint:sha-256 AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA",
+    ];
+
+    #[test]
+    fn an_answer_keeps_the_order_of_the_offered_codecs() {
+        let offer = "v=0\r\nm=audio 9 X 63 111\r\na=mid:0\r\nm=video 9 X 45 46 96 97 45\r\na=mid:1\r\n";
+        let answer = "v=0\r\nm=audio 9 X 111 63\r\na=mid:0\r\nm=video 0 X 96 97 45 46 99\r\na=mid:1\r\nm=video 9 X 1 2\r\n";
+        let expected = "v=0\r\nm=audio 9 X 111 63\r\na=mid:0\r\nm=video 0 X 45 46 96 97 99\r\na=mid:1\r\nm=video 9 X 1 2\r\n";
+        assert_eq!(in_order_of(offer, answer), expected);
     }
 
     #[test]

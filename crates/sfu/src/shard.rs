@@ -448,7 +448,7 @@ impl Shard {
         if self.seats.get(seat).is_some_and(|participant| participant.adapt_at.is_some_and(|at| at <= now)) {
             self.adapt(now, seat);
         }
-        if self.seats.get(seat).is_some_and(|participant| participant.negotiation.is_due()) {
+        if self.seats.get(seat).is_some_and(|participant| participant.negotiation.is_due(now)) {
             self.offer(now, seat);
         }
         self.step(now, seat, |participant| participant.tick(now));
@@ -622,6 +622,7 @@ mod tests {
             max_voices: 8,
             max_cameras: 25,
             keyframe_gap: std::time::Duration::from_millis(500),
+            manners: crate::command::Manners::default(),
         }
     }
 }

@@ -17,8 +17,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sfu::{
-    Certificate, Codec, Command, Datagram, Event, EventKind, Output, ParticipantId, Profile, RoomId, Shard,
-    ShardConfig, ShardIndex, Source, Sources, Transport,
+    Activity, Certificate, Command, Datagram, Event, EventKind, Extensions, Glare, Manners, Names, Output,
+    ParticipantId, Profile, RoomId, Shard, ShardConfig, ShardIndex, Source, Sources, Transport,
 };
 use str0m::config::CryptoProvider;
 
@@ -32,6 +32,17 @@ pub const SERVER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)), 8443);
 /// The one room of most stories.
 pub const ROOM: RoomId = RoomId(1);
+/// Manners of a client that wants everything that the house's own does without.
+pub const DEMANDING: Manners = Manners {
+    names: Names::Telling,
+    glare: Glare::Insist,
+    waits_for_channel: true,
+    late_sources: true,
+    prefers_its_codecs: true,
+    extensions: Extensions::Few,
+    activity: Activity::Variation,
+    tells_tracks: true,
+};
 const AHEAD: Duration = Duration::from_secs(100_000);
 /// Nobody has so much to do in one instant.
 const MANY_TURNS: usize = 100_000;
@@ -195,10 +206,22 @@ impl Stage {
             client.encodings.clone_from(&before.encodings);
             client.loudness = before.loudness;
             client.muted = before.muted;
+            client.manners = before.manners;
+            client.codecs.clone_from(&before.codecs);
+            client.screen_codecs.clone_from(&before.screen_codecs);
+            client.screen_encodings.clone_from(&before.screen_encodings);
+            client.unnamed = before.unnamed;
+            client.keyframe_gap = before.keyframe_gap;
             (client.max_voices, client.max_cameras) = (before.max_voices, before.max_cameras);
             client.trace.clone_from(&before.trace);
         }
         client
+    }
+
+    /// As [`Stage::enter`], with an altered offer.
+    pub fn enter_altered(&mut self, index: usize, sources: &[Source], alter: impl Fn(&str) -> String) {
+        let bound = self.clients[index].fingerprint;
+        self.enter_with(index, sources, bound, alter);
     }
 
     /// A prepared client joins its room and offers `sources`.
@@ -219,6 +242,13 @@ impl Stage {
     pub fn offer(&mut self, index: usize, sources: &[Source]) {
         let now = self.now;
         let said = self.clients[index].offer(now, sources);
+        self.say_for(index, said);
+    }
+
+    /// The client sends a source on an m-line that the server opened.
+    pub fn send_on(&mut self, index: usize, mid: &str, source: Source) {
+        let now = self.now;
+        let said = self.clients[index].offer_on(now, mid, source);
         self.say_for(index, said);
     }
 
@@ -244,7 +274,8 @@ impl Stage {
         self.to_server.push_back((self.now + SIGNAL_DELAY, command));
     }
 
-    fn say_for(&mut self, index: usize, said: Say) {
+    /// Puts what the client at `index` says on its way.
+    pub fn say_for(&mut self, index: usize, said: Say) {
         let participant = self.clients[index].id;
         self.say(match said {
             Say::Offer { id, sdp, sources } => Command::Offer { participant, id, sdp, sources },
@@ -413,6 +444,9 @@ impl Stage {
                 if let Some(said) = self.clients[index].take_offer(id, &sdp, sending) {
                     self.say_for(index, said);
                 }
+                if let Some(said) = self.clients[index].offer_again() {
+                    self.say_for(index, said);
+                }
             }
             EventKind::Refused { id, .. } => self.clients[index].take_refusal(id),
             EventKind::Connected
@@ -420,6 +454,8 @@ impl Stage {
             | EventKind::ActiveSpeaker
             | EventKind::DataOpen { .. }
             | EventKind::Data { .. }
+            | EventKind::Lock { .. }
+            | EventKind::Tracks { .. }
             | EventKind::Left(_) => {}
         }
         let now = self.now;
@@ -474,14 +510,15 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
     Profile {
         fingerprint: Some(fingerprint),
         may_send: Source::ALL.into_iter().collect(),
-        codecs: Codec::ALL.to_vec(),
+        codecs: client.codecs.clone(),
         red: true,
         stream: format!("{:032x}", client.id.0),
         adapts: true,
         reports_sound: false,
         max_voices: client.max_voices,
         max_cameras: client.max_cameras,
-        keyframe_gap: Duration::from_millis(500),
+        keyframe_gap: client.keyframe_gap,
+        manners: client.manners,
     }
 }
 
@@ -509,6 +546,8 @@ fn name(kind: &EventKind) -> String {
         EventKind::ActiveSpeaker => "active speaker".into(),
         EventKind::DataOpen { label } => format!("channel {label} open"),
         EventKind::Data { label, bytes, .. } => format!("{} bytes on {label}", bytes.len()),
+        EventKind::Lock { granted } => format!("lock {granted}"),
+        EventKind::Tracks { incoming, outgoing } => format!("tracks in {incoming:?} out {outgoing:?}"),
         EventKind::Left(reason) => format!("left {reason:?}"),
     }
 }
