@@ -1,0 +1,3 @@
+//! Mattermost's rtcd protocol: `docs/faces/rtcd.md`.
+
+pub mod envelope;
