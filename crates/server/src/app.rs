@@ -18,7 +18,8 @@ use crate::http::limits::Limits;
 use crate::http::origin::OwnOrigin;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
-use crate::services::{Accounts, Calls, CallsParts, Rooms};
+use crate::metrics::rtcd::RtcdFigures;
+use crate::services::{Accounts, Calls, CallsParts, RealmRules, Realms, Refusal, Rooms};
 
 /// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
 /// message.
@@ -32,8 +33,12 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Rooms and invites.
     pub rooms: Arc<Rooms>,
+    /// Tenants that host calls.
+    pub realms: Arc<Realms>,
     /// Who is in a call.
     pub calls: Arc<Calls>,
+    /// Figures under rtcd's names.
+    pub figures: RtcdFigures,
     /// How much one address or one session may ask.
     pub limits: Arc<Limits>,
     /// Which pages may.
@@ -56,6 +61,8 @@ pub struct Parts {
     pub events: mpsc::Receiver<Event>,
     /// What is kept of the admin token.
     pub admin_token: TokenHash,
+    /// What holds for tenants.
+    pub realm_rules: RealmRules,
     /// Where people find us.
     pub public_url: PublicUrl,
 }
@@ -67,9 +74,11 @@ pub struct Tasks {
 
 impl App {
     /// Builds the services and starts their tasks, inside a tokio runtime.
-    #[must_use]
-    pub fn start(parts: Parts) -> (Self, Tasks) {
-        let Parts { store, media, events, admin_token, public_url } = parts;
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] when the operating system has no chance to give.
+    pub fn start(parts: Parts) -> Result<(Self, Tasks), Refusal> {
+        let Parts { store, media, events, admin_token, realm_rules, public_url } = parts;
         let mut tasks = JoinSet::new();
         let (audit, audit_task) = Audit::new(store.clone());
         tasks.spawn(audit_task.run());
@@ -87,10 +96,13 @@ impl App {
         let running = calls.clone();
         tasks.spawn(async move { running.run(events).await });
         tasks.spawn(Calls::forget(Arc::downgrade(&calls), expired));
+        let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), realm_rules)?;
         let app = Self {
             accounts: Arc::new(Accounts::new(store.clone(), audit.clone(), admin_token)),
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
+            realms: Arc::new(realms),
             calls,
+            figures: RtcdFigures::new(),
             limits,
             origin: OwnOrigin::new(public_url.clone()),
             public_url,
@@ -98,7 +110,7 @@ impl App {
             connections: Arc::default(),
             stop: Arc::new(watch::channel(false).0),
         };
-        (app, Tasks { tasks })
+        Ok((app, Tasks { tasks }))
     }
 
     /// Says goodbye on every socket, and returns when all of them are closed, or when the time is over.

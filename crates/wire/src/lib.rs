@@ -6,6 +6,7 @@
 pub mod framing;
 mod json;
 pub mod rooms;
+pub mod rtcd;
 pub mod stun;
 
 use std::fmt;
