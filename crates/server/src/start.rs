@@ -381,6 +381,7 @@ fn media_config(config: &Checked) -> MediaConfig {
         listen_udp: media.listen_udp.clone(),
         listen_tcp: media.listen_tcp.clone(),
         advertise: media.advertise.clone(),
+        advertise_port: media.advertise_port.clone(),
         stun: media.stun.clone(),
     }
 }

@@ -1,11 +1,11 @@
 //! The media threads as services see them.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::Instant;
 
 use mio::net::TcpListener;
@@ -16,11 +16,13 @@ use sfu::{Certificate, Command, Event, RoomId, Shard, ShardConfig, ShardError, S
 use tokio::sync::{mpsc, watch};
 
 use super::acceptor::{Acceptor, bind_tcp};
-use super::addresses::{Advertise, Ways};
+use super::addresses::Ways;
+use super::advertise::{Advertise, AdvertisePort, External, Host, Outside};
 use super::discovery::outer_address;
 use super::driver::{Driver, Ears, Order, WAKE};
 use super::figures::ShardFigures;
 use super::mailbox::{Mailbox, wake};
+use super::names::{NoSuchName, Told, look_up, settle};
 use super::outlet::{Outlet, Shared};
 use super::placement::Placement;
 use super::ports::{UdpPort, bind_all, bind_udp};
@@ -48,6 +50,8 @@ pub struct MediaConfig {
     pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told instead of the local addresses.
     pub advertise: Vec<Advertise>,
+    /// The port of advertised addresses that have none of their own.
+    pub advertise_port: Option<AdvertisePort>,
     /// Servers that are asked for it when it is empty, each `host:port`.
     pub stun: Vec<String>,
 }
@@ -74,6 +78,11 @@ pub enum MediaError {
     /// No address of this machine could be told to clients.
     #[error("no address to tell clients: set [media] listen_udp or advertise")]
     NoAddress,
+    /// An advertised name has no address of a family that is listened on.
+    #[error(
+        "the address to tell clients, {0}, is not found: no name server knows an address of it that [media] listens for"
+    )]
+    NoSuchName(String),
     /// The operating system refused a thread, a poll or the list of interfaces.
     #[error("media thread: {0}")]
     System(#[from] io::Error),
@@ -115,6 +124,15 @@ pub struct MediaPool {
 struct Door {
     over: Arc<AtomicBool>,
     waker: Waker,
+    /// Looks names up, if there are any.
+    names: Option<Thread>,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.names.iter().for_each(Thread::unpark);
+    }
 }
 
 /// A handle on one.
@@ -135,18 +153,29 @@ impl MediaPool {
             let asked = config.advertise.is_empty() && !config.stun.is_empty();
             asked.then(|| outer_address(port, &config.stun)).flatten()
         };
+        let listened = |ip: IpAddr| config.listen_udp.iter().any(|bound| bound.is_ipv4() == ip.is_ipv4());
+        let (externals, named) = settle(&config.advertise, listened, look_up)
+            .map_err(|NoSuchName(name)| MediaError::NoSuchName(name))?;
         let ports = bind_all(&config.listen_udp, |address| bind_udp(address, count.into(), look))
             .map_err(|(address, source)| MediaError::Bind { address, source })?;
-        let found: Vec<_> = ports.iter().map(|port| (port.bound, port.outer.map(Advertise::from))).collect();
-        let bound: Vec<SocketAddr> = ports.iter().map(|port| port.bound).collect();
         let listeners = bind_all(&config.listen_tcp, bind_tcp)
             .map_err(|(address, source)| MediaError::BindTcp { address, source })?;
+        let bound: Vec<SocketAddr> = ports.iter().map(|port| port.bound).collect();
         let bound_tcp = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let found_tcp: Vec<_> = bound_tcp.iter().map(|bound| (*bound, outer_ip(*bound, &found))).collect();
         let interfaces: Vec<_> =
             if_addrs::get_if_addrs()?.into_iter().map(|found| (found.name.clone(), found.ip())).collect();
-        let ways = Ways::new(&found, &config.advertise, &interfaces);
-        let tcp_ways = Ways::new(&found_tcp, &config.advertise, &interfaces);
+        let here: Vec<IpAddr> =
+            interfaces.iter().map(|(_, ip)| *ip).chain(bound.iter().map(SocketAddr::ip)).collect();
+        let outside = Outside {
+            externals,
+            local_too: config.advertise.iter().any(|advertise| advertise.host == Host::Local),
+            port: config.advertise_port.as_ref().and_then(|port| port.on(&here)),
+        };
+        warn_of_strangers(&outside, &here);
+        let found: Vec<_> = ports.iter().map(|port| (port.bound, found(port, &outside, &here))).collect();
+        let found_tcp: Vec<_> = bound_tcp.iter().map(|bound| (*bound, outer_ip(*bound, &found))).collect();
+        let ways = Ways::new(&found, &outside, &interfaces);
+        let tcp_ways = Ways::new(&found_tcp, &outside, &interfaces);
         if ways.candidates().is_empty() {
             return Err(MediaError::NoAddress);
         }
@@ -157,11 +186,13 @@ impl MediaPool {
             mailboxes: parts.iter().map(|parts| Arc::clone(&parts.mailbox)).collect(),
             placement: Arc::clone(&placement),
             events: event_queue,
+            told: Told::default(),
         };
         let over = Arc::<AtomicBool>::default();
         let mailboxes = Arc::clone(&shared.mailboxes);
         let (acceptor, waker) = Acceptor::new(listeners, tcp_ways.clone(), mailboxes, Arc::clone(&over))?;
-        let door = Arc::new(Door { over: Arc::clone(&over), waker });
+        let names = shared.told.watch(named, Arc::clone(&over))?;
+        let door = Arc::new(Door { over: Arc::clone(&over), waker, names });
         let base = Base {
             ways,
             tcp_ways,
@@ -231,6 +262,7 @@ impl MediaPool {
         }
         self.door.over.store(true, Ordering::Relaxed);
         wake(&self.door.waker);
+        self.door.names.iter().for_each(Thread::unpark);
         let threads = std::mem::take(&mut *self.threads());
         for thread in threads {
             let _ = thread.join();
@@ -314,11 +346,27 @@ impl Base {
     }
 }
 
+/// How a UDP port looks from outside: as it was found, unless the operator knows the port better.
+fn found(port: &UdpPort, outside: &Outside, here: &[IpAddr]) -> Option<External> {
+    let found = port.outer?;
+    let known = outside.port.filter(|_| !here.contains(&found.ip()));
+    Some(External { ip: found.ip(), port: known.or(Some(found.port())), local: None })
+}
+
 /// How a TCP port looks from outside: the address that was found for UDP. Its port is that of the UDP port; for TCP ours is the best guess.
-fn outer_ip(bound: SocketAddr, found: &[(SocketAddr, Option<Advertise>)]) -> Option<Advertise> {
+fn outer_ip(bound: SocketAddr, found: &[(SocketAddr, Option<External>)]) -> Option<External> {
     let mut outer = found.iter().filter_map(|(_, outer)| *outer);
     let outer = outer.find(|outer| outer.ip.is_ipv4() == bound.is_ipv4())?;
-    Some(Advertise { port: None, ..outer })
+    Some(External { port: None, ..outer })
+}
+
+/// A pair with a local address that is not here does nothing for it.
+fn warn_of_strangers(outside: &Outside, here: &[IpAddr]) {
+    for External { ip, local, .. } in &outside.externals {
+        if let Some(local) = local.filter(|local| !here.contains(local)) {
+            tracing::warn!(%ip, %local, "no interface of this machine has the local address of an advertised pair");
+        }
+    }
 }
 
 /// The sockets of each thread, in the order of the ports.
