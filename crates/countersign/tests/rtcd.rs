@@ -41,6 +41,62 @@ fn registration_login_basic_and_bearer_survive_kill_9() {
     }
 }
 
+/// An operator stops rtcd and starts this with rtcd's environment and file: the port, the admin key and the volume are rtcd's.
+#[test]
+fn rtcds_environment_and_file_are_enough() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let here = folder.path();
+    let ports = format!(
+        "[rtc]\nice_port_udp = {}\nice_port_tcp = {0}\nice_address_udp = \"127.0.0.1\"\n",
+        free_port()
+    );
+    std::fs::write(here.join("rtcd.toml"), ports).unwrap();
+    let start = |arguments: &[&str]| {
+        let mut command = bare(here);
+        command.envs([
+            ("RTCD_API_HTTP_LISTENADDRESS", "127.0.0.1:0"),
+            ("RTCD_API_SECURITY_ALLOWSELFREGISTRATION", "1"),
+            ("RTCD_API_SECURITY_ENABLEADMIN", "true"),
+            ("RTCD_API_SECURITY_ADMINSECRETKEY", "admin"),
+            ("RTCD_STORE_DATASOURCE", "volume/rtcd_db"),
+            ("RTCD_LOGGER_ENABLEFILE", "false"),
+            ("RTCD_RTC_UDPSOCKETSCOUNT", "50"),
+            ("COUNTERSIGN__HTTP__LISTEN", "127.0.0.1:0"),
+        ]);
+        command.args(["--rtcd-config", "rtcd.toml"]).args(arguments);
+        command
+    };
+    let checked = start(&["config", "check"]).output().unwrap();
+    assert_eq!((checked.status.code(), checked.stdout.as_slice()), (Some(0), b"ok\n".as_slice()));
+    let warnings = String::from_utf8(checked.stderr).unwrap();
+    let warned: Vec<&str> = warnings.lines().collect();
+    assert_eq!(warned.len(), 2, "{warnings}");
+    assert!(
+        warned[0]
+            .starts_with("warning: RTCD_RTC_UDPSOCKETSCOUNT: rtc.udp_sockets_count has no effect here: ")
+    );
+    assert!(warned[1].starts_with("warning: RTCD_API_SECURITY_ADMINSECRETKEY: the admin key has 5 bytes"));
+    let admin = || Some(Credential::Basic("anybody".into(), "admin"));
+    for expected in [201, 400] {
+        let serving = Serving::from(start(&["serve"]));
+        assert_eq!(serving.post("/register", "clientA", None).0, expected, "kept on the volume");
+        assert_eq!(serving.post("/unregister", "nobody", admin()).0, 400);
+    }
+    assert!(here.join("volume/rtcd_db/countersign/countersign.sqlite").exists());
+
+    let wrong = start(&["config", "check"]).env("RTCD_RTC_ICEPORTUDP", "").output().unwrap();
+    let said = String::from_utf8(wrong.stderr).unwrap();
+    let expected = "countersign: RTCD_RTC_ICEPORTUDP: rtc.ice_port_udp: expected a whole number, found nothing; unset it";
+    assert!(wrong.status.code() == Some(2) && said.starts_with(expected), "{said}");
+}
+
+/// A port that rtcd would take.
+fn free_port() -> u16 {
+    let free = |port: &u16| std::net::UdpSocket::bind(("127.0.0.1", *port)).is_ok();
+    let seed = u16::try_from(std::process::id() % 20_000).unwrap();
+    (20_000 + seed..49_000).find(free).unwrap()
+}
+
 #[test]
 fn an_operator_adds_lists_and_removes_clients() {
     let folder = tempfile::tempdir().unwrap();
@@ -109,7 +165,10 @@ struct Serving {
 
 impl Serving {
     fn start(folder: &Path) -> Self {
-        let mut command = countersign(folder, &["serve"]);
+        Self::from(countersign(folder, &["serve"]))
+    }
+
+    fn from(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut lines = log.lines().map(Result::unwrap);
@@ -149,13 +208,21 @@ impl Drop for Serving {
     }
 }
 
-fn countersign(folder: &Path, arguments: &[&str]) -> Command {
+/// The binary in this folder, without what the environment says.
+fn bare(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("COUNTERSIGN__") {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("COUNTERSIGN__") || name.starts_with("RTCD_") {
             command.env_remove(name);
         }
     }
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn countersign(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = bare(folder);
     let sets = [
         "http.listen=127.0.0.1:0",
         "media.listen_udp=127.0.0.1:0",
@@ -164,7 +231,7 @@ fn countersign(folder: &Path, arguments: &[&str]) -> Command {
         "faces.rtcd.listen=127.0.0.1:0",
         "faces.rtcd.allow_self_registration=true",
     ];
-    command.current_dir(folder).args(["--data-dir", "data"]).stdin(Stdio::null());
+    command.args(["--data-dir", "data"]);
     command.args(sets.iter().flat_map(|set| ["--set", set])).args(arguments);
     command
 }

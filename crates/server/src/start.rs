@@ -197,6 +197,7 @@ impl Running {
             admin_token,
             realm_rules: config.rtcd.as_ref().map_or_else(RealmRules::default, realm_rules),
             public_url: public_url.clone(),
+            warnings: config.warnings.clone(),
         })?;
         metrics.watch(media.pool.clone(), app.census());
         let sign_in_url = Secret::new(app.accounts.start_link(&public_url).await?);

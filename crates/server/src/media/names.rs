@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use super::advertise::{Advertise, External, Host};
 
 /// From the start of a look-up until all names must have been found.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How often names are looked up again.
 const EVERY: Duration = Duration::from_secs(30);
 
@@ -79,7 +79,7 @@ fn names(advertise: &[Advertise]) -> Vec<String> {
 }
 
 /// Asks the system, which cannot be given a time: each name has a thread of its own, and those that are late are not waited for.
-pub(super) fn look_up(names: &[String]) -> Found {
+pub(super) fn look_up(names: &[String], within: Duration) -> Found {
     let (tell, told) = channel();
     for name in names {
         let (tell, name) = (tell.clone(), name.clone());
@@ -94,7 +94,7 @@ pub(super) fn look_up(names: &[String]) -> Found {
         }
     }
     drop(tell);
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + within;
     let mut found = Found::new();
     while let Ok((name, ips)) = told.recv_timeout(until.saturating_duration_since(Instant::now())) {
         if !ips.is_empty() {
@@ -157,7 +157,7 @@ impl Told {
             while !over.load(Ordering::Relaxed) {
                 std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
                 if Instant::now() >= next {
-                    told.learn(&named, &look_up(&names));
+                    told.learn(&named, &look_up(&names, PATIENCE));
                     next = Instant::now() + EVERY;
                 }
             }
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_system_knows_this_machine_and_the_watch_ends() {
-        let found = look_up(&["localhost".into(), "nobody.invalid".into()]);
+        let found = look_up(&["localhost".into(), "nobody.invalid".into()], Duration::from_secs(1));
         assert!(found["localhost"].iter().all(IpAddr::is_loopback));
         assert!(!found.contains_key("nobody.invalid"));
         let over = Arc::<AtomicBool>::default();

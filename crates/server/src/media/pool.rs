@@ -22,7 +22,7 @@ use super::discovery::outer_address;
 use super::driver::{Driver, Ears, Order, WAKE};
 use super::figures::ShardFigures;
 use super::mailbox::{Mailbox, wake};
-use super::names::{NoSuchName, Told, look_up, settle};
+use super::names::{NoSuchName, PATIENCE, Told, look_up, settle};
 use super::outlet::{Outlet, Shared};
 use super::placement::Placement;
 use super::ports::{UdpPort, bind_all, bind_udp};
@@ -154,7 +154,7 @@ impl MediaPool {
             asked.then(|| outer_address(port, &config.stun)).flatten()
         };
         let listened = |ip: IpAddr| config.listen_udp.iter().any(|bound| bound.is_ipv4() == ip.is_ipv4());
-        let (externals, named) = settle(&config.advertise, listened, look_up)
+        let (externals, named) = settle(&config.advertise, listened, |names| look_up(names, PATIENCE))
             .map_err(|NoSuchName(name)| MediaError::NoSuchName(name))?;
         let ports = bind_all(&config.listen_udp, |address| bind_udp(address, count.into(), look))
             .map_err(|(address, source)| MediaError::Bind { address, source })?;

@@ -665,9 +665,12 @@ fn rtcds_own_address_may_be_plain_and_its_key_short_and_ours_may_not() {
         refused.starts_with("RTCD_API_HTTP_TLS_ENABLE: faces.rtcd.tls: \"off\" on 203.0.113.5:8045"),
         "{refused}"
     );
-    // rtcd's files are left alone when we say that TLS is another's.
-    let written = load("", "[faces.rtcd]\ntls = \"self-signed\"\n", TLS).unwrap_err().to_string();
-    assert!(written.is_empty() || written.contains("api.http.tls"), "{written}");
+    // rtcd's files are left alone when we say something else.
+    let written = "[api.http]\nlisten_address = \"203.0.113.5:8045\"\n[api.http.tls]\nenable = true\ncert_file = \"/c\"\ncert_key = \"/k\"\n";
+    let mode = |ours: &str| rtcd(&load(written, ours, &[]).unwrap()).tls.clone();
+    assert_eq!(mode(""), Tls::Files { cert: "/c".into(), key: "/k".into() });
+    assert_eq!(mode("[faces.rtcd]\ntls = \"self-signed\"\n"), Tls::SelfSigned);
+    assert_eq!(mode("[faces.rtcd]\ntls = \"off\"\n"), Tls::Off);
 
     let admin = [("RTCD_API_SECURITY_ENABLEADMIN", "true"), ("RTCD_API_SECURITY_ADMINSECRETKEY", "hunter2")];
     let checked = load("", "", &admin).unwrap();
@@ -751,6 +754,33 @@ fn overrides_are_advertised_with_what_else_there_is() {
     assert!(mixed.warnings.join("\n").contains("fd00::1 is not listened on, since rtc.enable_ipv6 is false"));
     let year = load("", "", &[("RTCD_API_SECURITY_SESSIONCACHE_EXPIRATIONMINUTES", "9999999")]).unwrap();
     assert_eq!(rtcd(&year).session_expiration.as_secs(), 31_536_000);
+}
+
+/// T-CMD-04: every key at once, with rtcd's defaults where there are any. T-CMD-05: a variable comes before it.
+#[test]
+fn a_file_with_every_key_loads() {
+    let file = "[api.http]\nlisten_address = \":8045\"\ntls.enable = false\ntls.cert_file = \"\"\ntls.cert_key = \"\"\n\
+        [api.security]\nenable_admin = false\nadmin_secret_key = \"\"\nallow_self_registration = false\n\
+        session_cache.expiration_minutes = 1440\n\
+        [rtc]\nice_address_udp = \"\"\nice_port_udp = 8443\nice_address_tcp = \"\"\nice_port_tcp = 8443\nenable_ipv6 = false\n\
+        ice_host_override = \"\"\nice_host_port_override = \"\"\nice_servers = []\nturn.static_auth_secret = \"\"\n\
+        turn.credentials_expiration_minutes = 1440\nudp_sockets_count = 400\nnack_buffer_size = 256\nnack_disable_copy = true\n\
+        [store]\ndata_source = \"/tmp/rtcd_db\"\n\
+        [logger]\nenable_console = true\nconsole_json = false\nconsole_level = \"INFO\"\nenable_file = true\nfile_json = true\n\
+        file_level = \"DEBUG\"\nfile_location = \"rtcd.log\"\nenable_color = true\n";
+    for name in NAMES {
+        let last = name.key.rsplit('.').next().unwrap();
+        assert!(file.contains(&format!("{last} = ")), "{} is not in the file", name.key);
+    }
+    let checked = load(file, "", &[]).unwrap();
+    let bare = load("# nothing\n", "", &[]).unwrap();
+    let holds = |checked: &Checked| {
+        format!("{:?} {:?} {:?} {:?}", checked.rtcd, checked.media, checked.log, checked.data_dir)
+    };
+    assert_eq!(holds(&checked), holds(&bare));
+    let louder = load(file, "", &[("RTCD_LOGGER_CONSOLELEVEL", "DEBUG")]).unwrap();
+    assert_eq!(louder.log.level.to_string(), "debug");
+    assert!(load(file, "", &[("RTCD_LOGGER_FILELEVEL", "loud")]).is_err());
 }
 
 #[test]
