@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sfu::{
-    Certificate, Codec, Command, Event, EventKind, LeaveReason, Output, ParticipantId, Profile, RoomId,
-    Shard, ShardConfig, ShardIndex, Source,
+    Certificate, Codec, Command, Event, EventKind, LeaveReason, Manners, Output, ParticipantId, Profile,
+    RoomId, Shard, ShardConfig, ShardIndex, Source,
 };
 use str0m::config::CryptoProvider;
 
@@ -104,6 +104,7 @@ fn profile() -> Profile {
         max_voices: 8,
         max_cameras: 25,
         keyframe_gap: Duration::from_millis(500),
+        manners: Manners::default(),
         stream: "s".into(),
     }
 }

@@ -120,6 +120,70 @@ pub struct Profile {
     pub max_cameras: usize,
     /// Least time between two key-frame requests to one of its tracks.
     pub keyframe_gap: Duration,
+    /// How it expects descriptions and tracks to be treated.
+    pub manners: Manners,
+}
+
+/// What kinds of clients differ in beyond what they may do. By default as the house's own clients want it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Manners {
+    /// How the tracks of others are named to it.
+    pub names: Names,
+    /// Who gives way when both sides offer.
+    pub glare: Glare,
+    /// Whether, after the first answer, no offer of ours is made and no further one of its own is processed until a data channel of the
+    /// participant is open. What it offers meanwhile is kept, the newest only.
+    pub waits_for_channel: bool,
+    /// Whether it may send on m-lines of which [`Command::Offer`] names no source: [`Command::Name`] does later. Until then nothing of
+    /// them is forwarded.
+    pub late_sources: bool,
+    /// Which RTP header extensions are negotiated.
+    pub extensions: Extensions,
+    /// What counts as speaking.
+    pub activity: Activity,
+    /// Whether [`EventKind::Tracks`] is told.
+    pub tells_tracks: bool,
+}
+
+/// How tracks of others are named in what a participant is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Names {
+    /// Stream = the publisher's [`Profile::stream`], with a suffix for a screen and its sound; track = kind and stream; CNAME = track.
+    #[default]
+    Plain,
+    /// Stream = CNAME = the publisher's [`Profile::stream`], whatever the track; track = `<kind>_<stream>_<8 random characters>`, with the
+    /// kinds `voice`, `screen`, `screen-audio` and `video`. An m-line on which we do not send names nothing.
+    Telling,
+}
+
+/// What becomes of a participant's offer while one of ours waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Glare {
+    /// We are polite: ours is void, and made anew later.
+    #[default]
+    Yield,
+    /// We are not: the participant's is ignored, without a word.
+    Insist,
+}
+
+/// RTP header extensions that are negotiated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Extensions {
+    /// Those that the engine knows.
+    #[default]
+    All,
+    /// The sound's level, m-line and simulcast ids, and the numbers by which arrivals are reported (TWCC).
+    Few,
+}
+
+/// What counts as speaking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Activity {
+    /// Loudness.
+    #[default]
+    Loudness,
+    /// A loudness that varies over a second, as speech does and noise does not.
+    Variation,
 }
 
 /// An order to a shard. Commands for a participant take effect in the order given.
@@ -147,8 +211,27 @@ pub enum Command {
         id: u32,
         /// RFC 8866 text.
         sdp: String,
-        /// Mid → source of every m-line on which the participant means to send.
+        /// Mid → source of every m-line on which the participant means to send, where [`Manners::late_sources`] does not say otherwise.
+        /// Several may carry the same picture in different codecs.
         sources: BTreeMap<String, Source>,
+    },
+    /// Names what m-lines of the participant carry (`Some`), or that nothing is known of it any more (`None`). What is not listed stays
+    /// as it is. Names of m-lines that are yet to come are kept; what the profile does not permit is ignored.
+    Name {
+        /// Whose.
+        participant: ParticipantId,
+        /// Mid → source.
+        sources: BTreeMap<String, Option<Source>>,
+    },
+    /// The participant wants to change its tracks, and no offer of ours meanwhile; answered by [`EventKind::Lock`].
+    Lock {
+        /// Who.
+        participant: ParticipantId,
+    },
+    /// The participant is done with that. Without a lock of its own it has no effect.
+    Unlock {
+        /// Who.
+        participant: ParticipantId,
     },
     /// The participant's answer to [`Event::Offer`] `id`; an answer to a voided offer is ignored.
     Answer {
@@ -266,6 +349,19 @@ pub enum EventKind {
     DataOpen {
         /// As the participant named it.
         label: String,
+    },
+    /// Whether the participant has now the lock that [`Command::Lock`] asked for: until [`Command::Unlock`], or until it has held it too
+    /// long.
+    Lock {
+        /// If not: an offer of ours is under way, or it has the lock already.
+        granted: bool,
+    },
+    /// Which tracks flow, where [`Manners::tells_tracks`] and it has changed.
+    Tracks {
+        /// Tracks that the participant sends us, by codec.
+        incoming: BTreeMap<Codec, usize>,
+        /// Tracks that we send it, by codec.
+        outgoing: BTreeMap<Codec, usize>,
     },
     /// A message by a data channel.
     Data {

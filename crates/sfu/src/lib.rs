@@ -35,10 +35,11 @@ mod ufrag;
 mod voices;
 
 pub use command::{
-    Codec, Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, Profile, RoomId, Sending,
-    ShardIndex, SignalRefusal, Source, Sources, Tile,
+    Activity, Codec, Command, Event, EventKind, Extensions, Glare, JoinRefusal, LeaveReason, Manners, Names,
+    ParticipantId, Profile, RoomId, Sending, ShardIndex, SignalRefusal, Source, Sources, Tile,
 };
 pub use crypto::{Certificate, provider};
 pub use demux::shard_of;
 pub use path::{HandOver, Note, Path, Standing};
+pub use sdp::{Stream, streams};
 pub use shard::{Datagram, Output, Shard, ShardConfig, ShardError, Stats, Transmit, Transport};

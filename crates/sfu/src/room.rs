@@ -68,6 +68,7 @@ impl Shard {
             }
             // ICE-lite: the other side checks and we answer.
             Command::Candidate { .. } => {}
+            Command::Name { .. } | Command::Lock { .. } | Command::Unlock { .. } => {}
             Command::Mute { participant, source, muted } => self.mute(now, participant, source, muted),
             Command::View { participant, tiles } => self.view(now, participant, tiles),
             Command::Data { participant, label, binary, bytes } => {

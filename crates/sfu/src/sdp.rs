@@ -1,5 +1,7 @@
 //! What we must know of a description before str0m sees it, and what we change in it.
 
+use std::collections::BTreeMap;
+
 use str0m::IceCreds;
 
 use crate::command::SignalRefusal;
@@ -29,6 +31,42 @@ pub(crate) struct Section {
     pub kind: Kind,
     /// Whether the author of the description wants to send on it.
     pub sends: bool,
+}
+
+/// What the author of a description says of an m-line on which it means to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// The first token of its msid (RFC 8830); empty where there is none.
+    pub id: String,
+    /// Whether it is sound; otherwise it is a picture.
+    pub is_audio: bool,
+}
+
+/// Reads mid → stream of every m-line on which the author of a description means to send. Of several msids the first counts, and those of
+/// the m-line before those of its SSRCs.
+///
+/// # Errors
+/// Where [`Command::Offer`](crate::Command::Offer) with the same description would be refused: too large, no or several different
+/// fingerprints, m-lines without or with equal mids.
+pub fn streams(sdp: &str) -> Result<BTreeMap<String, Stream>, SignalRefusal> {
+    let outline = outline(sdp)?;
+    let texts = split_sections(sdp).into_iter().filter(|section| section.starts_with("m="));
+    let sending = outline.sections.into_iter().zip(texts).filter(|(section, _)| section.sends);
+    Ok(sending
+        .map(|(section, text)| {
+            let stream = Stream { id: stream_id(text), is_audio: section.kind == Kind::Audio };
+            (section.mid, stream)
+        })
+        .collect())
+}
+
+fn stream_id(section: &str) -> String {
+    let of_line = |line: &str| line.strip_prefix("a=msid:").map(str::to_owned);
+    let of_ssrc = |line: &str| Some(line.strip_prefix("a=ssrc:")?.split_once(" msid:")?.1.to_owned());
+    let msid = section.lines().find_map(of_line).or_else(|| section.lines().find_map(of_ssrc));
+    // "-": of no stream (RFC 8830 §2).
+    let id = msid.as_deref().and_then(|msid| msid.split_whitespace().next()).filter(|id| *id != "-");
+    id.unwrap_or_default().to_owned()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,6 +267,30 @@ mod tests {
             sections,
             [("0", Kind::Audio, true), ("1", Kind::Video, false), ("2", Kind::Application, false)]
         );
+    }
+
+    #[test]
+    fn streams_are_named_by_the_first_msid_of_what_is_sent() {
+        let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
+        let video = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n";
+        let sdp = format!(
+            "a=fingerprint:sha-256 {AA}\r\na=msid:session level\r\n\
+             {audio}a=mid:0\r\na=ssrc:1 msid:late x\r\na=msid:first x\r\na=msid:second x\r\n\
+             {video}a=mid:1\r\na=sendonly\r\na=ssrc:1 cname:c\r\na=ssrc:1 msid:of-ssrc x\r\n\
+             {video}a=mid:2\r\na=recvonly\r\na=msid:not-sent x\r\n\
+             {audio}a=mid:3\r\na=msid:- x\r\n\
+             {video}a=mid:4\r\na=msid:\r\n\
+             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:5\r\na=sendrecv\r\n"
+        );
+        let stream = |id: &str, is_audio| Stream { id: id.into(), is_audio };
+        let expected = [
+            ("0", stream("first", true)),
+            ("1", stream("of-ssrc", false)),
+            ("3", stream("", true)),
+            ("4", stream("", false)),
+        ];
+        assert_eq!(streams(&sdp), Ok(expected.map(|(mid, stream)| (mid.to_owned(), stream)).into()));
+        assert_eq!(streams("m=audio 9 X 0\r\na=mid:0\r\n"), Err(SignalRefusal::Fingerprint));
     }
 
     #[test]

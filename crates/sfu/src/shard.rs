@@ -621,6 +621,7 @@ mod tests {
             max_voices: 8,
             max_cameras: 25,
             keyframe_gap: std::time::Duration::from_millis(500),
+            manners: crate::command::Manners::default(),
         }
     }
 }

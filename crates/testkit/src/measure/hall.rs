@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use server::media::Sender;
 use sfu::{
-    Codec, Command, Datagram, Event, EventKind, Output, ParticipantId, Profile, RoomId, Shard, ShardConfig,
-    ShardIndex, Source, Transport,
+    Codec, Command, Datagram, Event, EventKind, Manners, Output, ParticipantId, Profile, RoomId, Shard,
+    ShardConfig, ShardIndex, Source, Transport,
 };
 use str0m::config::{CryptoProvider, DtlsCert};
 
@@ -311,5 +311,6 @@ pub fn profile(caller: &Caller, adapts: bool) -> Profile {
         max_voices: 8,
         max_cameras: 25,
         keyframe_gap: Duration::from_millis(500),
+        manners: Manners::default(),
     }
 }

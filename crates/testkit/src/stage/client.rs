@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sfu::{ParticipantId, RoomId, Sending, Source, Sources};
+use sfu::{Manners, ParticipantId, RoomId, Sending, Source, Sources};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
 use str0m::config::CryptoProvider;
@@ -78,6 +78,8 @@ pub struct Client {
     pub max_voices: usize,
     /// Cameras that it may be sent at once as long as it does not say what it shows.
     pub max_cameras: usize,
+    /// How it expects to be treated.
+    pub manners: Manners,
     /// When str0m wants to be woken.
     pub deadline: Instant,
     tracks: Vec<Track>,
@@ -196,6 +198,7 @@ impl Client {
             muted: Sources::default(),
             max_voices: 8,
             max_cameras: 25,
+            manners: Manners::default(),
             deadline: now,
             tracks: Vec::new(),
             pending: None,

@@ -195,6 +195,7 @@ impl Stage {
             client.encodings.clone_from(&before.encodings);
             client.loudness = before.loudness;
             client.muted = before.muted;
+            client.manners = before.manners;
             (client.max_voices, client.max_cameras) = (before.max_voices, before.max_cameras);
             client.trace.clone_from(&before.trace);
         }
@@ -420,6 +421,8 @@ impl Stage {
             | EventKind::ActiveSpeaker
             | EventKind::DataOpen { .. }
             | EventKind::Data { .. }
+            | EventKind::Lock { .. }
+            | EventKind::Tracks { .. }
             | EventKind::Left(_) => {}
         }
         let now = self.now;
@@ -481,6 +484,7 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
         max_voices: client.max_voices,
         max_cameras: client.max_cameras,
         keyframe_gap: Duration::from_millis(500),
+        manners: client.manners,
     }
 }
 
@@ -508,6 +512,8 @@ fn name(kind: &EventKind) -> String {
         EventKind::ActiveSpeaker => "active speaker".into(),
         EventKind::DataOpen { label } => format!("channel {label} open"),
         EventKind::Data { label, bytes, .. } => format!("{} bytes on {label}", bytes.len()),
+        EventKind::Lock { granted } => format!("lock {granted}"),
+        EventKind::Tracks { incoming, outgoing } => format!("tracks in {incoming:?} out {outgoing:?}"),
         EventKind::Left(reason) => format!("left {reason:?}"),
     }
 }

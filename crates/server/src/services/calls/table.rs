@@ -6,8 +6,8 @@ use std::time::Duration;
 use hub::{ConnectionId, Media as MediaStanding, State};
 use identity::{Fingerprint, Permission, Permissions, RoomKey, SessionId};
 use sfu::{
-    Codec, Command, Event, EventKind, LeaveReason, ParticipantId, Profile, RoomId, SignalRefusal, Source,
-    Sources,
+    Codec, Command, Event, EventKind, LeaveReason, Manners, ParticipantId, Profile, RoomId, SignalRefusal,
+    Source, Sources,
 };
 
 use super::news::{Described, MediaNews};
@@ -226,7 +226,10 @@ impl Table {
                 self.in_room(room, |room| room.listens_to(session));
                 None
             }
-            EventKind::DataOpen { .. } | EventKind::Data { .. } => None,
+            EventKind::DataOpen { .. }
+            | EventKind::Data { .. }
+            | EventKind::Lock { .. }
+            | EventKind::Tracks { .. } => None,
             EventKind::Left(reason) => {
                 member.media = None;
                 if reason != LeaveReason::Asked {
@@ -361,6 +364,7 @@ fn profile(admitted: &Admitted) -> Profile {
         max_voices: MAX_VOICES,
         max_cameras: MAX_CAMERAS,
         keyframe_gap: KEYFRAME_GAP,
+        manners: Manners::default(),
     }
 }
 

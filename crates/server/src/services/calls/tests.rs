@@ -537,6 +537,7 @@ fn tell(command: &Command) -> String {
             format!("{label} {} {}", participant.0, String::from_utf8_lossy(bytes))
         }
         Command::CloseRoom(_) => "close room".into(),
+        other => format!("{other:?}"),
     }
 }
 
