@@ -13,6 +13,7 @@ mod malformed;
 mod permission;
 mod possession;
 mod principal;
+mod realm_key;
 mod secret;
 mod time;
 mod token;
@@ -25,6 +26,10 @@ pub use malformed::Malformed;
 pub use permission::{Permission, Permissions};
 pub use possession::{PublicKey, verify_first_message};
 pub use principal::{Principal, Subject};
+pub use realm_key::{
+    BadRealmKey, KeyHash, REALM_KEY_LENGTH, check_realm_key, hash_realm_token, mint_realm_token,
+    verify_realm_key,
+};
 pub use secret::Secret;
 pub use time::UnixMillis;
 pub use token::{TokenHash, TokenKind, hash, mint};

@@ -16,12 +16,14 @@ pub enum Permission {
     Moderate,
     /// To administer a realm: rooms, invites, participants, the audit record.
     ManageRealm,
+    /// To host calls: to bring users of one's own realm into calls of that realm, and to speak for them.
+    HostCalls,
 }
 
 impl Permission {
     /// Every permission, in the order in which sets print.
-    pub const ALL: [Self; 5] =
-        [Self::Speak, Self::UseCamera, Self::ShareScreen, Self::Moderate, Self::ManageRealm];
+    pub const ALL: [Self; 6] =
+        [Self::Speak, Self::UseCamera, Self::ShareScreen, Self::Moderate, Self::ManageRealm, Self::HostCalls];
 
     /// Returns the permission's text form (docs/faces/rooms.md, "Types").
     #[must_use]
@@ -32,6 +34,7 @@ impl Permission {
             Self::ShareScreen => "share",
             Self::Moderate => "moderate",
             Self::ManageRealm => "manage",
+            Self::HostCalls => "host",
         }
     }
 
@@ -42,6 +45,7 @@ impl Permission {
             Self::ShareScreen => 4,
             Self::Moderate => 8,
             Self::ManageRealm => 16,
+            Self::HostCalls => 32,
         }
     }
 }
@@ -55,7 +59,8 @@ impl fmt::Display for Permission {
 impl FromStr for Permission {
     type Err = Malformed;
 
-    /// Parses what an invite may give. `manage` is not among it: no text from outside or from the store makes an operator.
+    /// Parses what an invite may give. `manage` and `host` are not among it: no text from outside or from the store makes an
+    /// operator, or a tenant.
     fn from_str(text: &str) -> Result<Self, Malformed> {
         match text {
             "speak" => Ok(Self::Speak),
@@ -152,6 +157,7 @@ mod tests {
             ),
             ("manage", None),
             ("speak,manage", None),
+            ("host", None),
             ("Speak", None),
             ("speak,", None),
             (",", None),

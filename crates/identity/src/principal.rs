@@ -21,6 +21,12 @@ impl Principal {
     pub fn guest(session: SessionId) -> Self {
         Self { realm: RealmId::installation(), subject: Subject::Guest(session) }
     }
+
+    /// Returns the principal of a tenant's own servers.
+    #[must_use]
+    pub fn service(realm: RealmId) -> Self {
+        Self { realm, subject: Subject::Service }
+    }
 }
 
 /// Who a principal is within its realm.
@@ -30,4 +36,6 @@ pub enum Subject {
     Operator(UserId),
     /// Whoever redeemed an invite: known by the keys that its session is bound to, and by nothing else.
     Guest(SessionId),
+    /// The servers of a tenant: they speak for its users.
+    Service,
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod calls;
+mod realms;
 mod rooms;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub use calls::{
     Calls, Described, Dialect, MediaNews, Offer, Parts as CallsParts, Said, Saying, Seat, Speakers, Welcome,
     muted,
 };
+pub use realms::{Caller, NotBelieved, Realms};
 pub use rooms::{Invited, Joined, Joining, RoomView, Rooms};
 
 /// The one error of services; each face maps it to its own codes in one `match`.

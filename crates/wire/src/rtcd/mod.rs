@@ -1,7 +1,9 @@
-//! The rtcd face as types: what a Mattermost Calls plugin and its users' clients say to rtcd, and rtcd to them, in both directions
-//! (`docs/faces/rtcd-messages.md`). Read from rtcd v1.2.6: `service/client_msg.go`, `service/rtc/msg.go`, `service/rtc/dc/msg.go`.
+//! Mattermost's rtcd protocol as types: what a Calls plugin and its users' clients say to rtcd, and rtcd to them, in both directions
+//! (`docs/faces/rtcd.md`, `docs/faces/rtcd-messages.md`). Read from rtcd v1.2.6: `service/client_msg.go`, `service/rtc/msg.go`,
+//! `service/rtc/dc/msg.go`.
 
 mod channel;
+pub mod envelope;
 mod message;
 mod msgpack;
 mod signal;

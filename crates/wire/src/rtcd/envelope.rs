@@ -1,0 +1,1 @@
+//! Bodies of `/register`, `/unregister` and `/login`: flat JSON objects of strings.
