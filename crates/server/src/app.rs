@@ -18,12 +18,16 @@ use crate::http::limits::Limits;
 use crate::http::origin::OwnOrigin;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
-use crate::services::{Accounts, Calls, CallsParts, Rooms};
+use crate::services::hosting::Hosting;
+use crate::services::{Accounts, Calls, CallsParts, Realms, Rooms};
 
 /// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
 /// message.
 const WAITING_PER_ADDRESS: usize = 8;
 const WAITING: usize = 256;
+
+/// Events of the media engine that wait for the calls of rooms. When full, the engine's own queue fills, as it says.
+const EVENTS_OF_ROOMS: usize = 256;
 
 /// What every handler receives; clones are one.
 #[derive(Clone)]
@@ -34,6 +38,10 @@ pub struct App {
     pub rooms: Arc<Rooms>,
     /// Who is in a call.
     pub calls: Arc<Calls>,
+    /// Who is in a call that a realm's own servers host.
+    pub hosting: Arc<Hosting>,
+    /// Realms, and whom they are believed by.
+    pub realms: Arc<Realms>,
     /// How much one address or one session may ask.
     pub limits: Arc<Limits>,
     /// Which pages may.
@@ -83,14 +91,20 @@ impl App {
             limits: limits.clone(),
             dialect: crate::faces::rooms::DIALECT,
         };
+        let hosting = Arc::new(Hosting::new(media.clone(), crate::faces::rtcd::DIALECT));
         let calls = Arc::new(Calls::new(parts, media));
+        let (rest, others) = mpsc::channel(EVENTS_OF_ROOMS);
+        let running = hosting.clone();
+        tasks.spawn(async move { running.run(events, rest).await });
         let running = calls.clone();
-        tasks.spawn(async move { running.run(events).await });
+        tasks.spawn(async move { running.run(others).await });
         tasks.spawn(Calls::forget(Arc::downgrade(&calls), expired));
         let app = Self {
             accounts: Arc::new(Accounts::new(store.clone(), audit.clone(), admin_token)),
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
             calls,
+            hosting,
+            realms: Arc::new(Realms {}),
             limits,
             origin: OwnOrigin::new(public_url.clone()),
             public_url,

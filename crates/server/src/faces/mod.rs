@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod console;
 pub mod rooms;
+pub mod rtcd;
 mod shown;
 
 use axum::Router;

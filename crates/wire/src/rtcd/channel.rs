@@ -124,6 +124,12 @@ impl ChannelMessage {
         }
     }
 
+    /// Returns whether a message is a description, which is dearer to read than any other.
+    #[must_use]
+    pub fn is_description(bytes: &[u8]) -> bool {
+        matches!(Reader::new(bytes).head(), Ok(Head::Int(3)))
+    }
+
     /// Returns the bytes, as rtcd writes them.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -1,0 +1,124 @@
+//! What the media engine says, and what clients say by their data channels.
+
+use std::time::Instant;
+
+use identity::SessionId;
+use sfu::{Command, Event, EventKind, Sending};
+
+use super::line::News;
+use super::session::{Session, Way};
+use super::table::{Ending, Table};
+use super::{Description, Dialect, FromChannel, Mapped, ToChannel};
+
+impl Table {
+    /// Takes an event of the engine. `None`: it was about a session of this service; one of an older media connection is of no matter.
+    pub(super) fn take(&mut self, event: Event, dialect: &Dialect, at: Instant) -> Option<Event> {
+        let id = SessionId(event.participant.0);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return Some(event);
+        };
+        if session.incarnation != event.incarnation {
+            return None;
+        }
+        match event.kind {
+            EventKind::Answer { id: offer, sdp } => self.answered(id, offer, sdp, dialect, at),
+            EventKind::Offer { id: offer, sdp, sending } => self.offer(id, offer, sdp, &sending, dialect),
+            EventKind::Refused { id: described, refusal } => {
+                // What its client can do about it: nothing, if it was the first.
+                let first = session.refused(described) && session.answered.is_none();
+                tracing::debug!(%refusal, first, "a description was refused");
+                if first {
+                    self.end(id, Ending::Told);
+                }
+            }
+            EventKind::Connected => session.connected = true,
+            EventKind::Speaking(speaks) => self.tell(id, News::Speaks(speaks)),
+            EventKind::DataOpen { label } => _ = session.channel.get_or_insert(label),
+            EventKind::Data { label, bytes, .. } => self.hear(id, label, &bytes, dialect, at),
+            EventKind::Lock { granted } => {
+                if let Some(label) = session.channel.clone() {
+                    self.write(id, label, &ToChannel::Lock(granted), dialect);
+                }
+            }
+            EventKind::ActiveSpeaker | EventKind::Tracks { .. } => (),
+            EventKind::Left(reason) => {
+                tracing::debug!(?reason, "a session's media has ended");
+                self.end(id, Ending::ByEngine);
+            }
+        }
+        None
+    }
+
+    /// Brings our answer the way that the offer came; after the first one, our candidates, as clients of rtcd expect them.
+    fn answered(&mut self, id: SessionId, offer: u32, sdp: String, dialect: &Dialect, at: Instant) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let first = session.answered.is_none();
+        session.answered.get_or_insert(at);
+        let Some(way) = session.answered_offer(offer) else { return };
+        let candidates = if first { candidates(&sdp) } else { Vec::new() };
+        let answer = Description::Answer(sdp);
+        match way {
+            Way::Line => self.tell(id, News::Described(answer)),
+            Way::Channel(label) => self.write(id, label, &ToChannel::Described(answer), dialect),
+        }
+        for candidate in candidates {
+            self.tell(id, News::Candidate(candidate));
+        }
+        // Something may have been announced meanwhile.
+        self.rename(id);
+    }
+
+    /// Brings our offer, behind the map of what it carries: a client that does not know what a picture is shows none.
+    fn offer(&mut self, id: SessionId, offer: u32, sdp: String, sending: &[Sending], dialect: &Dialect) {
+        let name = |sending: &Sending| {
+            let publisher = self.sessions.get(&SessionId(sending.publisher.0))?;
+            let sender = publisher.place.name.clone();
+            Some(Mapped { mid: sending.mid.clone(), source: sending.source, sender })
+        };
+        let map = sending.iter().filter_map(name).collect();
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.offered = Some(offer);
+        let by_channel = session.props.by_channel == Some(true);
+        let channel = session.channel.clone();
+        let offer = Description::Offer(sdp);
+        if let Some(label) = channel.clone() {
+            self.write(id, label, &ToChannel::Map(map), dialect);
+        }
+        match channel.filter(|_| by_channel) {
+            Some(label) => self.write(id, label, &ToChannel::Described(offer), dialect),
+            None => self.tell(id, News::Described(offer)),
+        }
+    }
+
+    /// Takes what a client says by a data channel. What cannot be read is of no matter to anybody.
+    fn hear(&mut self, id: SessionId, label: String, bytes: &[u8], dialect: &Dialect, at: Instant) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let (room, participant) = (session.place.room(), session.place.participant());
+        match (dialect.read)(bytes, &mut || session.is_too_much(at)) {
+            Some(FromChannel::Ping) => self.write(id, label, &ToChannel::Pong, dialect),
+            Some(FromChannel::OldPing) => self.write(id, label, &ToChannel::OldPong, dialect),
+            Some(FromChannel::Described(description)) => self.describe(id, Way::Channel(label), description),
+            Some(FromChannel::Lock) => self.orders.give(room, Command::Lock { participant }),
+            Some(FromChannel::Unlock) => self.orders.give(room, Command::Unlock { participant }),
+            Some(FromChannel::Measured(_)) | None => (),
+        }
+    }
+
+    fn write(&mut self, id: SessionId, label: String, words: &ToChannel, dialect: &Dialect) {
+        let Some(place) = self.sessions.get(&id).map(|session: &Session| &session.place) else { return };
+        let (room, participant) = (place.room(), place.participant());
+        let (bytes, binary) = (dialect.write)(words);
+        self.orders.give(room, Command::Data { participant, label, binary, bytes });
+    }
+}
+
+/// Returns the candidates of the first m-line, which carries everything.
+fn candidates(sdp: &str) -> Vec<String> {
+    let lines = sdp.lines().map(str::trim_end).skip_while(|line| !line.starts_with("m=")).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with("m="));
+    lines
+        .filter_map(|line| line.strip_prefix("a="))
+        .filter(|line| line.starts_with("candidate:"))
+        .map(str::to_owned)
+        .collect()
+}
