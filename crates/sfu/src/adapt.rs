@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use str0m::bwe::Bitrate;
 
 use crate::allocate::{self, Layer, Need, Wish};
+use crate::codecs;
 use crate::command::{ParticipantId, Source, Tile};
 use crate::participant::{Link, Participant};
 use crate::shard::{Seat, Shard};
@@ -120,6 +121,7 @@ impl Shard {
         self.schedule(viewer);
         self.stop_early(now, viewer);
         self.want_layers(now, viewer);
+        self.tell_tracks(viewer);
     }
 
     /// Tells str0m what bandwidth is worth looking for. It is not told to fill the link up to that: padding and the probes that follow it
@@ -178,7 +180,8 @@ impl Shard {
         let track = participant.outgoing.get(index).filter(|track| track.is_open())?;
         let (publisher, published) = self.published_for(track)?;
         let need = if publisher.muted.contains(published.source) { Need::Hidden } else { need };
-        let (by_rank, told) = (published.by_rank(), published.tells_heights());
+        let codec = codecs::pick(self.now, published, track, &participant.profile.codecs);
+        let (by_rank, told) = (published.by_rank(codec), published.tells_heights(codec));
         let layers = by_rank.iter().filter_map(|index| published.layers.get(*index)).enumerate();
         let layers = layers.map(|(rank, layer)| Layer {
             index: rank,
@@ -190,7 +193,7 @@ impl Shard {
         Some(Shown { key: (track.publisher, track.source), need, layers, by_rank })
     }
 
-    fn published_for(&self, track: &Outgoing) -> Option<(&Participant, &Published)> {
+    pub(crate) fn published_for(&self, track: &Outgoing) -> Option<(&Participant, &Published)> {
         let publisher = self.seats.get(*self.by_id.get(&track.publisher)?)?;
         let published = publisher.published.iter().find(|found| found.source == track.source)?;
         Some((publisher, published))

@@ -106,7 +106,7 @@ pub struct Profile {
     pub fingerprint: Option<[u8; 32]>,
     /// What this participant may publish; m-lines of other sources are refused.
     pub may_send: Sources,
-    /// Codecs offered and answered.
+    /// Codecs offered and answered. Of a picture that is published in several it is sent the first of these that flows.
     pub codecs: Vec<Codec>,
     /// Whether sound may travel with redundancy (RED, RFC 2198), passed through as it comes.
     pub red: bool,
@@ -131,12 +131,14 @@ pub struct Manners {
     pub names: Names,
     /// Who gives way when both sides offer.
     pub glare: Glare,
-    /// Whether, after the first answer, no offer of ours is made and no further one of its own is processed until a data channel of the
-    /// participant is open. What it offers meanwhile is kept, the newest only.
+    /// Whether, after the first answer, no offer of ours is made and no further one of its own is processed until the data channel that the
+    /// first offer announces is open. What it offers meanwhile is kept, the newest only.
     pub waits_for_channel: bool,
-    /// Whether it may send on m-lines of which [`Command::Offer`] names no source: [`Command::Name`] does later. Until then nothing of
-    /// them is forwarded.
+    /// Whether it may send on m-lines of which [`Command::Offer`] names no source, or none that may be: [`Command::Name`] does later. Until
+    /// then nothing of them is forwarded.
     pub late_sources: bool,
+    /// Whether our answers list the codecs of a picture in the order of its offer, so that it sends the one that it prefers.
+    pub prefers_its_codecs: bool,
     /// Which RTP header extensions are negotiated.
     pub extensions: Extensions,
     /// What counts as speaking.
@@ -162,7 +164,8 @@ pub enum Glare {
     /// We are polite: ours is void, and made anew later.
     #[default]
     Yield,
-    /// We are not: the participant's is ignored, without a word.
+    /// We are not: the participant's is ignored, without a word, for as long as its clients wait for an answer (10 s). An answer whose
+    /// m-lines are not those of our offer is one to an earlier offer, and ignored too.
     Insist,
 }
 
@@ -212,11 +215,12 @@ pub enum Command {
         /// RFC 8866 text.
         sdp: String,
         /// Mid → source of every m-line on which the participant means to send, where [`Manners::late_sources`] does not say otherwise.
-        /// Several may carry the same picture in different codecs.
+        /// Two may carry the same picture in different codecs.
         sources: BTreeMap<String, Source>,
     },
     /// Names what m-lines of the participant carry (`Some`), or that nothing is known of it any more (`None`). What is not listed stays
-    /// as it is. Names of m-lines that are yet to come are kept; what the profile does not permit is ignored.
+    /// as it is; m-lines on which the participant does not send, and sources that the profile does not permit, are ignored. The next
+    /// [`Command::Offer`] names all of them anew. Only for [`Manners::late_sources`].
     Name {
         /// Whose.
         participant: ParticipantId,

@@ -89,6 +89,11 @@ impl Channels {
         Ok(Some(EventKind::DataOpen { label }))
     }
 
+    /// Whether there is a channel.
+    pub(crate) fn any_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// Notes that a channel is gone; what waited for others may go on.
     pub(crate) fn closed(&mut self, rtc: &mut Rtc, id: ChannelId) {
         self.open.retain(|channel| channel.id != id);

@@ -8,8 +8,10 @@
 //! next input.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test needs some time to begin with"))]
 
+mod activity;
 mod adapt;
 mod allocate;
+mod codecs;
 mod command;
 mod crypto;
 mod data;
@@ -19,6 +21,8 @@ mod forward;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzed;
+mod lock;
+mod names;
 mod negotiate;
 mod neighbours;
 mod participant;
@@ -28,6 +32,7 @@ mod roam;
 mod room;
 mod sdp;
 mod shard;
+mod sources;
 mod speaking;
 mod timers;
 mod track;

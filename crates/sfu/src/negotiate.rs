@@ -1,8 +1,9 @@
 //! Offers and answers of one participant.
 //!
-//! The participant makes the first offer. After that we offer whenever what it should receive has changed, one offer at a time. We
-//! yield: an offer of the participant voids ours, is answered, and ours is made anew from what is wanted then (RFC 8829 §4.1.8.2 has
-//! no rollback in str0m, so a voided offer is dropped, and nothing of it may have been applied by the other side).
+//! The participant makes the first offer. After that we offer whenever what it should receive has changed, one offer at a time, and not
+//! while the participant has the lock. Where we yield, an offer of the participant voids ours, is answered, and ours is made anew from
+//! what is wanted then (RFC 8829 §4.1.8.2 has no rollback in str0m, so a voided offer is dropped, and nothing of it may have been applied
+//! by the other side). Where we insist, the participant's offer is ignored for a while.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,22 +11,23 @@ use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 
-use crate::command::{Sending, SignalRefusal, Source};
+use crate::command::{Glare, Names, Sending, SignalRefusal, Source};
+use crate::lock::Lock;
+use crate::names;
 use crate::participant::Participant;
 use crate::sdp::{self, Kind, MAX_SECTIONS, Outline};
-use crate::track::{Format, Published};
+use crate::sources::Promise;
+use crate::track::Format;
 
 /// An offer that has not been answered is repeated, word for word, since the participant may have applied it and its answer be lost.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
 /// M-lines that one participant may send on.
-const MAX_PUBLISHED: usize = 16;
+pub(crate) const MAX_PUBLISHED: usize = 16;
 /// M-lines that we open on one connection: enough for a room of 100 with two tracks each, and some screens. None is ever used for
 /// another publisher's track, so those of people who have gone add up.
 const MAX_OPENED: usize = MAX_SECTIONS - MAX_PUBLISHED;
 /// M-lines of the absent that make a new connection worth its while when there is room for no more.
 const MANY_ABSENT: usize = MAX_OPENED / 4;
-/// str0m's limit for the parts of an msid.
-const MAX_MSID: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Negotiation {
@@ -35,6 +37,20 @@ pub(crate) struct Negotiation {
     pending: Option<Pending>,
     /// Since when what the participant should receive may have changed.
     due: Option<Instant>,
+    /// Whether everything after the first answer waits for a data channel.
+    pub awaits_channel: bool,
+    /// The newest offer that came meanwhile.
+    pub held: Option<HeldOffer>,
+    pub lock: Lock,
+    /// What the participant sends on its m-lines, in their order.
+    pub promises: Vec<Promise>,
+}
+
+/// An offer of the participant that is yet to be looked at.
+pub(crate) struct HeldOffer {
+    pub id: u32,
+    pub sdp: String,
+    pub sources: BTreeMap<String, Source>,
 }
 
 struct Pending {
@@ -44,6 +60,8 @@ struct Pending {
     /// M-lines that it asks the participant to receive on.
     asking: Vec<Mid>,
     repeat_at: Instant,
+    /// For how long the participant's own offers give way to it.
+    insists_until: Instant,
 }
 
 /// An offer for the participant.
@@ -57,8 +75,21 @@ impl Negotiation {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.pending {
             Some(pending) => Some(pending.repeat_at),
-            None => self.due.filter(|_| self.started),
+            None => self
+                .due
+                .filter(|_| self.may_offer())
+                .map(|due| self.lock.ours_from().map_or(due, |from| from.max(due))),
         }
+    }
+
+    /// Whether we may offer at all; the lock is another matter.
+    fn may_offer(&self) -> bool {
+        self.started && !self.awaits_channel && self.pending.is_none()
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.is_some()
     }
 
     /// Whether the participant's first offer has been answered.
@@ -71,8 +102,17 @@ impl Negotiation {
         self.due.get_or_insert(now);
     }
 
-    pub(crate) fn is_due(&self) -> bool {
-        self.started && self.pending.is_none() && self.due.is_some()
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.due.is_some() && self.may_offer_at(now)
+    }
+
+    fn may_offer_at(&self, now: Instant) -> bool {
+        self.may_offer() && self.lock.ours_from().is_none_or(|from| from <= now)
+    }
+
+    /// Whether an offer of the participant gives way to ours.
+    pub(crate) fn insists(&self, now: Instant, glare: Glare) -> bool {
+        glare == Glare::Insist && self.pending.as_ref().is_some_and(|pending| now < pending.insists_until)
     }
 }
 
@@ -87,9 +127,9 @@ impl Participant {
         sources: &BTreeMap<String, Source>,
     ) -> Result<String, SignalRefusal> {
         let outline = self.check(sdp)?;
-        let tracks = self.check_sources(&outline, sources)?;
-        let offer = sdp::keep_only_our_sending(&sdp::without_candidates(sdp), |mid| self.sends_on(mid));
-        let offer = SdpOffer::from_sdp_string(&offer).map_err(|_| SignalRefusal::BadSdp)?;
+        let promises = self.check_sources(&outline, sources)?;
+        let text = sdp::keep_only_our_sending(&sdp::without_candidates(sdp), |mid| self.sends_on(mid));
+        let offer = SdpOffer::from_sdp_string(&text).map_err(|_| SignalRefusal::BadSdp)?;
         self.void_our_offer();
         self.profile.fingerprint = Some(outline.fingerprint);
         let Ok(answer) = self.rtc.sdp_api().accept_offer(offer) else {
@@ -97,11 +137,31 @@ impl Participant {
             self.spent = self.negotiation.started;
             return Err(SignalRefusal::BadSdp);
         };
-        self.negotiation.started = true;
-        self.publish(tracks);
+        if !std::mem::replace(&mut self.negotiation.started, true) {
+            // A channel that is not offered yet could only come with a further offer.
+            let comes = outline.sections.iter().any(|section| section.kind == Kind::Application);
+            self.negotiation.awaits_channel =
+                comes && self.profile.manners.waits_for_channel && !self.channels.any_open();
+        }
+        self.negotiation.promises = promises;
+        self.publish();
         self.settle_outgoing();
         self.outgoing.iter_mut().for_each(|track| track.declined = false);
-        Ok(sdp::without_candidate_ufrag(&answer.to_sdp_string()))
+        let answer = self.dress(&answer.to_sdp_string());
+        Ok(if self.profile.manners.prefers_its_codecs { sdp::in_order_of(&text, &answer) } else { answer })
+    }
+
+    /// Gives a description of ours the form in which it goes out.
+    fn dress(&self, sdp: &str) -> String {
+        let sdp = sdp::without_candidate_ufrag(sdp);
+        let name_of = |mid: &str| {
+            let track = self.outgoing.iter().find(|track| track.mid.is_some_and(|had| &*had == mid));
+            track.map(|track| &track.name)
+        };
+        match self.profile.manners.names {
+            Names::Plain => sdp,
+            Names::Telling => names::write(&sdp, name_of),
+        }
     }
 
     /// Applies the participant's answer. An answer to a voided offer is ignored. Refused, nothing has changed, or the connection is spent.
@@ -109,10 +169,14 @@ impl Participant {
     /// # Errors
     /// As [`SignalRefusal`] says.
     pub(crate) fn accept_answer(&mut self, id: u32, sdp: &str) -> Result<(), SignalRefusal> {
-        self.check(sdp)?;
+        let outline = self.check(sdp)?;
         let answer =
             SdpAnswer::from_sdp_string(&sdp::without_candidates(sdp)).map_err(|_| SignalRefusal::BadSdp)?;
-        let Some(pending) = self.negotiation.pending.take_if(|pending| pending.id == id) else {
+        let insists = self.profile.manners.glare == Glare::Insist;
+        let is_answered = |pending: &mut Pending| {
+            pending.id == id && (!insists || sdp::mids(&pending.sdp).eq(outline.mids()))
+        };
+        let Some(pending) = self.negotiation.pending.take_if(is_answered) else {
             return Ok(());
         };
         if self.rtc.sdp_api().accept_answer(pending.offer, answer).is_err() {
@@ -129,7 +193,7 @@ impl Participant {
 
     /// Makes the offer that brings the m-lines in line with what is wanted, if one is due.
     pub(crate) fn make_offer(&mut self, now: Instant) -> Option<OurOffer> {
-        if !self.negotiation.started || self.negotiation.pending.is_some() {
+        if !self.negotiation.may_offer_at(now) {
             return None;
         }
         self.negotiation.due = None;
@@ -140,6 +204,8 @@ impl Participant {
         let mut opened = self.outgoing.iter().filter(|track| track.mid.is_some()).count();
         let absent = self.outgoing.iter().filter(|track| track.mid.is_some() && !track.wanted).count();
         let mut asking = Vec::new();
+        // It may send on an m-line that we opened.
+        let it_sends: Vec<Mid> = self.negotiation.promises.iter().map(|promise| promise.mid).collect();
         let mut changes = self.rtc.sdp_api();
         for track in &mut self.outgoing {
             match track.mid {
@@ -147,18 +213,21 @@ impl Participant {
                 None if track.wanted => {
                     opened += 1;
                     let kind = if track.source.is_audio() { MediaKind::Audio } else { MediaKind::Video };
-                    let (stream, name) = names(&track.stream, track.source);
-                    let mid = changes.add_media(kind, Direction::SendOnly, Some(stream), Some(name), None);
+                    // What str0m takes for the track's name is the CNAME of its reports, too.
+                    let (stream, cname) = (track.name.stream.clone(), track.name.cname.clone());
+                    let mid = changes.add_media(kind, Direction::SendOnly, Some(stream), Some(cname), None);
                     asking.push(mid);
                     track.mid = Some(mid);
                 }
                 Some(mid) if track.wanted && !track.active && !track.declined => {
-                    changes.set_direction(mid, Direction::SendOnly);
+                    let both = it_sends.contains(&mid);
+                    changes.set_direction(mid, if both { Direction::SendRecv } else { Direction::SendOnly });
                     asking.push(mid);
                 }
                 // Not `active`: a track may have become unwanted while another offer waited for its answer.
                 Some(mid) if !track.wanted && open.contains(&mid) => {
-                    changes.set_direction(mid, Direction::Inactive);
+                    let still = it_sends.contains(&mid);
+                    changes.set_direction(mid, if still { Direction::RecvOnly } else { Direction::Inactive });
                 }
                 _ => {}
             }
@@ -170,10 +239,12 @@ impl Participant {
         for track in self.outgoing.iter_mut().filter(|track| !track.wanted) {
             track.active = false;
         }
-        let (id, sdp) = (self.negotiation.next_id, sdp::without_candidate_ufrag(&offer.to_sdp_string()));
+        let (id, sdp) = (self.negotiation.next_id, self.dress(&offer.to_sdp_string()));
         self.negotiation.next_id = id.wrapping_add(1);
+        let (text, later) = (sdp.clone(), now + REPEAT_AFTER);
+        let (repeat_at, insists_until) = (later, later);
         self.negotiation.pending =
-            Some(Pending { id, offer: pending, sdp: sdp.clone(), asking, repeat_at: now + REPEAT_AFTER });
+            Some(Pending { id, offer: pending, sdp: text, asking, repeat_at, insists_until });
         Some(OurOffer { id, sdp, sending: self.sending() })
     }
 
@@ -202,24 +273,6 @@ impl Participant {
         if foreign { Err(SignalRefusal::Fingerprint) } else { Ok(outline) }
     }
 
-    fn check_sources(
-        &self,
-        outline: &Outline,
-        sources: &BTreeMap<String, Source>,
-    ) -> Result<Vec<(Mid, Source)>, SignalRefusal> {
-        let mut tracks: Vec<(Mid, Source)> = Vec::new();
-        for section in outline.sections.iter().filter(|section| section.sends) {
-            let source = *sources.get(&section.mid).ok_or(SignalRefusal::SourceNotPermitted)?;
-            let right_kind = source.is_audio() == (section.kind == Kind::Audio);
-            let twice = tracks.iter().any(|(_, had)| *had == source);
-            if !right_kind || twice || !self.profile.may_send.contains(source) {
-                return Err(SignalRefusal::SourceNotPermitted);
-            }
-            tracks.push((Mid::from(section.mid.as_str()), source));
-        }
-        if tracks.len() > MAX_PUBLISHED { Err(SignalRefusal::TooLarge) } else { Ok(tracks) }
-    }
-
     fn sends_on(&self, mid: &str) -> bool {
         self.outgoing
             .iter()
@@ -232,16 +285,6 @@ impl Participant {
                 track.mid = track.mid.filter(|mid| self.rtc.media(*mid).is_some());
             }
         }
-    }
-
-    fn publish(&mut self, tracks: Vec<(Mid, Source)>) {
-        self.published.retain(|had| tracks.contains(&(had.mid, had.source)));
-        for (mid, source) in tracks {
-            if !self.published.iter().any(|had| had.mid == mid) {
-                self.published.push(Published::new(mid, source));
-            }
-        }
-        self.origins.clear();
     }
 
     /// Reads off str0m what was agreed for the tracks we send.
@@ -267,16 +310,4 @@ impl Participant {
             track.active = true;
         }
     }
-}
-
-/// Stream and track name of an msid: what is seen and heard together shares a stream, so that receivers keep it in step.
-fn names(stream: &str, source: Source) -> (String, String) {
-    let (suffix, kind) = match source {
-        Source::Voice => ("", "voice"),
-        Source::Camera => ("", "camera"),
-        Source::Screen => ("-screen", "screen"),
-        Source::ScreenAudio => ("-screen", "screen-audio"),
-    };
-    let cut = |text: String| text.chars().take(MAX_MSID).collect();
-    (cut(format!("{stream}{suffix}")), cut(format!("{kind}_{stream}")))
 }

@@ -7,8 +7,10 @@ use str0m::config::{CryptoProvider, DtlsVersion};
 use str0m::rtp::Ssrc;
 use str0m::{Candidate, IceCreds, Input, PacerReason, Reason, Rtc, RtcError};
 
+use crate::activity::Variation;
 use crate::allocate::Allocation;
-use crate::command::{Codec, ParticipantId, Profile, RoomId, Sources, Tile};
+use crate::codecs::{self, Tracks};
+use crate::command::{Codec, Extensions, ParticipantId, Profile, RoomId, Sources, Tile};
 use crate::crypto::Certificate;
 use crate::data::{self, Channels};
 use crate::negotiate::Negotiation;
@@ -62,6 +64,10 @@ pub(crate) struct Participant {
     pub probe_at: Option<Instant>,
     pub negotiation: Negotiation,
     pub channels: Channels,
+    /// What its voice does, where that is looked at (`Activity::Variation`).
+    pub variation: Variation,
+    /// What was last told of its tracks, where that is told.
+    pub told_tracks: Tracks,
     pub roaming: Roaming,
     /// Whether its bandwidth is too short for what it shows: sound comes without redundancy then.
     pub short: bool,
@@ -122,6 +128,8 @@ impl Participant {
             probe_at: None,
             negotiation: Negotiation::default(),
             channels: Channels::default(),
+            variation: Variation::default(),
+            told_tracks: Tracks::default(),
             roaming: Roaming::default(),
             short: false,
             written_at: now,
@@ -231,8 +239,8 @@ impl Participant {
         let mut direct = self.rtc.direct_api();
         let stream = direct.stream_rx(&ssrc)?;
         let (mid, rid) = (stream.mid(), stream.rid());
-        let index = self.published.iter().position(|track| track.mid == mid)?;
-        let at = (index, self.published.get_mut(index)?.layer_of(rid, ssrc)?);
+        let index = self.published.iter().position(|track| track.mids.contains(&mid))?;
+        let at = (index, self.published.get_mut(index)?.layer_of(mid, rid, ssrc)?);
         self.origins.retain(|(_, had)| *had != at);
         self.origins.push((ssrc, at));
         Some(at)
@@ -289,6 +297,10 @@ pub(crate) fn build_rtc(profile: &Profile, creds: IceCreds, setup: &Setup<'_>, n
         .set_send_buffer_video(RESEND_PACKETS)
         .set_sctp_max_message_size(data::MAX_MESSAGE)
         .set_sctp_max_buffered_amount(data::MAX_BUFFERED);
+    let config = match profile.manners.extensions {
+        Extensions::All => config,
+        Extensions::Few => config.set_extension_map(codecs::few_extensions()),
+    };
     let config = if profile.adapts { config.enable_bwe(Some(FIRST_ESTIMATE)) } else { config };
     let mut rtc = config.build(now);
     for candidate in setup.candidates {

@@ -9,7 +9,8 @@ use str0m::{Event as RtcEvent, IceConnectionState};
 
 use crate::command::{Command, EventKind, LeaveReason, ParticipantId, RoomId, Source};
 use crate::data::Flood;
-use crate::negotiate::OurOffer;
+use crate::names::Name;
+use crate::negotiate::{HeldOffer, OurOffer};
 use crate::participant::{Joining, Link, Participant, Setup, build_rtc};
 use crate::shard::{Seat, Shard};
 use crate::speaking::Speaking;
@@ -38,21 +39,7 @@ impl Shard {
                 self.join(now, Joining { room, participant, incarnation, profile, muted });
             }
             Command::Offer { participant, id, sdp, sources } => {
-                self.fit_to_first_offer(now, participant, &sdp);
-                let mut answer = None;
-                self.signal(now, participant, id, |member| {
-                    answer = Some(member.accept_offer(&sdp, &sources)?);
-                    Ok(())
-                });
-                let Some(seat) = self.by_id.get(&participant).copied() else { return };
-                if let Some(sdp) = answer {
-                    let sdp = self.keep_ufrag_ours(seat, sdp);
-                    self.tell_seat(seat, EventKind::Answer { id, sdp });
-                    self.rewire_room_of(now, seat);
-                } else {
-                    // While its own was under way the participant ignored ours.
-                    self.repeat_offer(now, seat, true);
-                }
+                self.take_offer(now, participant, HeldOffer { id, sdp, sources });
             }
             Command::Answer { participant, id, sdp } => {
                 self.signal(now, participant, id, |member| member.accept_answer(id, &sdp));
@@ -68,7 +55,9 @@ impl Shard {
             }
             // ICE-lite: the other side checks and we answer.
             Command::Candidate { .. } => {}
-            Command::Name { .. } | Command::Lock { .. } | Command::Unlock { .. } => {}
+            Command::Name { participant, sources } => self.name(now, participant, &sources),
+            Command::Lock { participant } => self.lock(now, participant),
+            Command::Unlock { participant } => self.unlock(participant),
             Command::Mute { participant, source, muted } => self.mute(now, participant, source, muted),
             Command::View { participant, tiles } => self.view(now, participant, tiles),
             Command::Data { participant, label, binary, bytes } => {
@@ -84,6 +73,64 @@ impl Shard {
                 self.leaving.extend(members.map(|seat| (*seat, LeaveReason::Asked)));
             }
         }
+    }
+
+    /// Takes an offer of the participant: answers it, keeps it until the data channel is open, or lets it give way to ours.
+    fn take_offer(&mut self, now: Instant, participant: ParticipantId, offer: HeldOffer) {
+        let Some(seat) = self.by_id.get(&participant).copied() else { return };
+        if let Some(member) = self.seats.get_mut(seat) {
+            if member.negotiation.awaits_channel && offer.sdp.len() <= sdp::MAX_SDP {
+                member.negotiation.held = Some(offer);
+                return;
+            }
+            if member.negotiation.insists(now, member.profile.manners.glare) {
+                return;
+            }
+        }
+        let HeldOffer { id, sdp, sources } = offer;
+        self.fit_to_first_offer(now, participant, &sdp);
+        let mut answer = None;
+        self.signal(now, participant, id, |member| {
+            answer = Some(member.accept_offer(&sdp, &sources)?);
+            Ok(())
+        });
+        if let Some(sdp) = answer {
+            let sdp = self.keep_ufrag_ours(seat, sdp);
+            self.tell_seat(seat, EventKind::Answer { id, sdp });
+            self.rewire_room_of(now, seat);
+        } else {
+            // While its own was under way the participant ignored ours.
+            self.repeat_offer(now, seat, true);
+        }
+    }
+
+    /// A data channel of the participant is open: what has waited for that goes on.
+    fn channel_is_open(&mut self, now: Instant, seat: Seat) {
+        let Some(member) = self.seats.get_mut(seat) else { return };
+        if std::mem::take(&mut member.negotiation.awaits_channel) {
+            let (id, held) = (member.id, member.negotiation.held.take());
+            if let Some(offer) = held {
+                self.take_offer(now, id, offer);
+            }
+            self.schedule(seat);
+        }
+    }
+
+    fn lock(&mut self, now: Instant, id: ParticipantId) {
+        let Some(seat) = self.by_id.get(&id).copied() else { return };
+        let Some(member) = self.seats.get_mut(seat) else { return };
+        let ours = member.negotiation.is_pending();
+        let granted = member.negotiation.lock.ask(now, ours);
+        self.tell_seat(seat, EventKind::Lock { granted });
+        self.schedule(seat);
+    }
+
+    fn unlock(&mut self, id: ParticipantId) {
+        let Some(seat) = self.by_id.get(&id).copied() else { return };
+        if let Some(member) = self.seats.get_mut(seat) {
+            member.negotiation.lock.release();
+        }
+        self.schedule(seat);
     }
 
     pub(crate) fn handle_event(&mut self, now: Instant, seat: Seat, event: RtcEvent) {
@@ -108,7 +155,10 @@ impl Shard {
                     Ok(())
                 });
                 match open {
-                    Ok(Some(open)) => self.tell_seat(seat, open),
+                    Ok(Some(open)) => {
+                        self.tell_seat(seat, open);
+                        self.channel_is_open(now, seat);
+                    }
                     Ok(None) => {}
                     Err(Flood) => self.leaving.push((seat, LeaveReason::Flooding)),
                 }
@@ -239,12 +289,13 @@ impl Shard {
     }
 
     /// An estimate of what a participant can take needs reports of arrivals (TWCC). Without them its pacer would hold packets back for
-    /// nothing.
+    /// nothing. An offer of nothing but a data channel does not say; who begins with that is taken at its profile's word.
     fn fit_to_first_offer(&mut self, now: Instant, id: ParticipantId, offer: &str) {
         let Some(participant) = self.by_id.get(&id).and_then(|seat| self.seats.get_mut(*seat)) else {
             return;
         };
-        let reports = offer.contains("transport-cc");
+        let says = offer.contains("\nm=audio") || offer.contains("\nm=video");
+        let reports = !says || offer.contains("transport-cc");
         let decides = !participant.negotiation.has_started() && participant.check(offer).is_ok();
         if !decides || reports || !participant.profile.adapts {
             return;
@@ -279,6 +330,7 @@ impl Shard {
         }
         if muted && source == Source::Voice {
             self.hush(now, seat);
+            self.reset_activity(seat);
         }
         self.ask_keyframes(now, seat);
     }
@@ -308,7 +360,7 @@ impl Shard {
         self.adapt(now, seat);
     }
 
-    fn rewire_room_of(&mut self, now: Instant, seat: Seat) {
+    pub(crate) fn rewire_room_of(&mut self, now: Instant, seat: Seat) {
         if let Some(room) = self.seats.get(seat).map(|participant| participant.room) {
             self.rewire(now, room);
         }
@@ -351,7 +403,8 @@ impl Shard {
             let index = had.unwrap_or_else(|| {
                 // Half the range: the first roll-over is some time away, as RFC 3711 §3.3.1 advises.
                 let first_seq = rng.random_range(0..0x8000);
-                participant.outgoing.push(Outgoing::new(*publisher, stream.clone(), *source, first_seq));
+                let name = Name::new(participant.profile.manners.names, stream, *source, rng);
+                participant.outgoing.push(Outgoing::new(*publisher, name, *source, first_seq));
                 participant.outgoing.len() - 1
             });
             if let Some(track) = participant.outgoing.get_mut(index) {

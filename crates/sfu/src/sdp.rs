@@ -24,6 +24,17 @@ pub(crate) struct Outline {
     pub sections: Vec<Section>,
 }
 
+impl Outline {
+    pub(crate) fn mids(&self) -> impl Iterator<Item = &str> {
+        self.sections.iter().map(|section| section.mid.as_str())
+    }
+}
+
+/// The m-lines of a description of ours, in order.
+pub(crate) fn mids(sdp: &str) -> impl Iterator<Item = &str> {
+    sdp.lines().filter_map(|line| line.strip_prefix("a=mid:"))
+}
+
 /// One m-line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Section {
@@ -234,11 +245,35 @@ pub(crate) fn keep_only_our_sending(sdp: &str, we_send: impl Fn(&str) -> bool) -
     text
 }
 
+/// Lists the payload types of pictures in the order in which the offer that is answered lists them.
+pub(crate) fn in_order_of(offer: &str, answer: &str) -> String {
+    let formats = |section: &str| -> Option<Vec<String>> {
+        let line = section.lines().next()?.strip_prefix("m=video ")?;
+        Some(line.split(' ').skip(2).map(str::to_owned).collect())
+    };
+    let offered = split_sections(offer);
+    let mut text = String::with_capacity(answer.len());
+    for (index, section) in split_sections(answer).into_iter().enumerate() {
+        let order = offered.get(index).copied().and_then(formats);
+        let Some((order, mut answered)) = order.zip(formats(section)) else {
+            text.push_str(section);
+            continue;
+        };
+        answered.sort_by_key(|pt| order.iter().position(|offered| offered == pt).unwrap_or(usize::MAX));
+        let (line, rest) = section.split_once("\r\n").unwrap_or((section, ""));
+        text.extend(line.splitn(4, ' ').take(3).map(|part| format!("{part} ")));
+        text.push_str(&answered.join(" "));
+        text.push_str("\r\n");
+        text.push_str(rest);
+    }
+    text
+}
+
 fn is_direction(line: &str) -> bool {
     matches!(line, "a=sendrecv" | "a=sendonly" | "a=recvonly" | "a=inactive")
 }
 
-fn split_sections(sdp: &str) -> Vec<&str> {
+pub(crate) fn split_sections(sdp: &str) -> Vec<&str> {
     let mut starts: Vec<usize> =
         std::iter::once(0).chain(sdp.match_indices("\nm=").map(|(at, _)| at + 1)).collect();
     starts.push(sdp.len());
@@ -335,6 +370,14 @@ mod tests {
         let expected = "v=0\r\na=candidate:1 1 udp 1 198.51.100.1 8443 typ host\r\na=candidate:2 1 tcp 1 ::1 8443 typ host \
                         tcptype passive\r\na=x: ufrag y\r\n";
         assert_eq!(without_candidate_ufrag(sdp), expected);
+    }
+
+    #[test]
+    fn an_answer_keeps_the_order_of_the_offered_codecs() {
+        let offer = "v=0\r\nm=audio 9 X 63 111\r\na=mid:0\r\nm=video 9 X 45 46 96 97 45\r\na=mid:1\r\n";
+        let answer = "v=0\r\nm=audio 9 X 111 63\r\na=mid:0\r\nm=video 0 X 96 97 45 46 99\r\na=mid:1\r\nm=video 9 X 1 2\r\n";
+        let expected = "v=0\r\nm=audio 9 X 111 63\r\na=mid:0\r\nm=video 0 X 45 46 96 97 99\r\na=mid:1\r\nm=video 9 X 1 2\r\n";
+        assert_eq!(in_order_of(offer, answer), expected);
     }
 
     #[test]

@@ -448,7 +448,7 @@ impl Shard {
         if self.seats.get(seat).is_some_and(|participant| participant.adapt_at.is_some_and(|at| at <= now)) {
             self.adapt(now, seat);
         }
-        if self.seats.get(seat).is_some_and(|participant| participant.negotiation.is_due()) {
+        if self.seats.get(seat).is_some_and(|participant| participant.negotiation.is_due(now)) {
             self.offer(now, seat);
         }
         self.step(now, seat, |participant| participant.tick(now));

@@ -10,10 +10,11 @@ use crate::allocate::ABSENT_AFTER;
 use crate::command::{Codec, ParticipantId, Source};
 use crate::forward::keyframe::KeyframeThrottle;
 use crate::forward::rewriter::Rewriter;
+use crate::names::Name;
 use crate::rate::Rate;
 use crate::shard::Seat;
 
-/// Layers of one track that are told apart. Browsers send three at most.
+/// Layers of one m-line that are told apart. Browsers send three at most.
 const MAX_LAYERS: usize = 4;
 
 /// What a payload is, as far as a receiver must agree: the codec, and its profile.
@@ -30,6 +31,11 @@ impl Format {
     /// The same without redundancy.
     pub(crate) fn without_red(self) -> Self {
         Self { red: false, ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn plain_of(codec: Codec) -> Self {
+        Self { codec, red: false, profile: 0 }
     }
 
     /// The format of a payload type among negotiated parameters.
@@ -68,12 +74,12 @@ impl Format {
     }
 }
 
-/// A track that the participant sends us.
+/// A track that the participant sends us, on several m-lines if it sends the picture in several codecs.
 #[derive(Debug)]
 pub(crate) struct Published {
-    pub mid: Mid,
+    pub mids: Vec<Mid>,
     pub source: Source,
-    /// In the order in which they appeared. One, unless the participant sends the picture in several sizes (simulcast).
+    /// In the order in which they appeared. One, unless the participant sends the picture in several sizes (simulcast) or codecs.
     pub layers: Vec<Layer>,
     /// Place among the voices of the room, the loudest first; 0 for everything else.
     pub rank: usize,
@@ -84,6 +90,9 @@ pub(crate) struct Published {
 /// One encoding of a published track.
 #[derive(Debug)]
 pub(crate) struct Layer {
+    pub mid: Mid,
+    /// What it has last come in.
+    pub codec: Option<Codec>,
     pub rid: Option<Rid>,
     pub ssrc: Ssrc,
     /// The SSRC before; what still comes of it is not for anybody.
@@ -99,32 +108,33 @@ pub(crate) struct Layer {
 }
 
 impl Published {
-    pub(crate) fn new(mid: Mid, source: Source) -> Self {
-        Self { mid, source, layers: Vec::new(), rank: 0, viewers: Vec::new() }
+    pub(crate) fn new(mids: Vec<Mid>, source: Source) -> Self {
+        Self { mids, source, layers: Vec::new(), rank: 0, viewers: Vec::new() }
     }
 
-    /// Places of the layers from the lowest to the highest: by height if all have told theirs, else by what they send at most.
-    pub(crate) fn by_rank(&self) -> Vec<usize> {
-        let told = self.tells_heights();
-        let mut places: Vec<usize> = (0..self.layers.len()).collect();
+    /// Places of the layers of a codec from the lowest to the highest: by height if all have told theirs, else by what they send at most.
+    pub(crate) fn by_rank(&self, codec: Option<Codec>) -> Vec<usize> {
+        let told = self.tells_heights(codec);
+        let layers = self.layers.iter().enumerate().filter(|(_, layer)| layer.codec == codec);
+        let mut places: Vec<usize> = layers.map(|(place, _)| place).collect();
         places.sort_by_key(|place| {
             self.layers.get(*place).map(|layer| (layer.height.filter(|_| told), layer.peak))
         });
         places
     }
 
-    /// Whether every layer has told its height; otherwise none is of use.
-    pub(crate) fn tells_heights(&self) -> bool {
-        self.layers.iter().all(|layer| layer.height.is_some())
+    /// Whether every layer of a codec has told its height; otherwise none is of use.
+    pub(crate) fn tells_heights(&self, codec: Option<Codec>) -> bool {
+        self.layers.iter().filter(|layer| layer.codec == codec).all(|layer| layer.height.is_some())
     }
 
     /// The layer that a stream belongs to; made when it is new. `None`: a stream that has had its time, or one layer too many.
-    pub(crate) fn layer_of(&mut self, rid: Option<Rid>, ssrc: Ssrc) -> Option<usize> {
-        let Some(index) = self.layers.iter().position(|layer| layer.rid == rid) else {
-            if self.layers.len() >= MAX_LAYERS {
+    pub(crate) fn layer_of(&mut self, mid: Mid, rid: Option<Rid>, ssrc: Ssrc) -> Option<usize> {
+        let Some(index) = self.layers.iter().position(|layer| (layer.mid, layer.rid) == (mid, rid)) else {
+            if self.layers.iter().filter(|layer| layer.mid == mid).count() >= MAX_LAYERS {
                 return None;
             }
-            self.layers.push(Layer::new(rid, ssrc));
+            self.layers.push(Layer::new(mid, rid, ssrc));
             return Some(self.layers.len() - 1);
         };
         let layer = self.layers.get_mut(index)?;
@@ -140,8 +150,10 @@ impl Published {
 }
 
 impl Layer {
-    fn new(rid: Option<Rid>, ssrc: Ssrc) -> Self {
+    fn new(mid: Mid, rid: Option<Rid>, ssrc: Ssrc) -> Self {
         Self {
+            mid,
+            codec: None,
             rid,
             ssrc,
             retired: None,
@@ -171,8 +183,7 @@ pub(crate) type Picture = (ParticipantId, Source);
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub publisher: ParticipantId,
-    /// The publisher's stream name.
-    pub stream: String,
+    pub name: Name,
     pub source: Source,
     pub mid: Option<Mid>,
     pub wanted: bool,
@@ -188,10 +199,10 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn new(publisher: ParticipantId, stream: String, source: Source, first_seq: u16) -> Self {
+    pub(crate) fn new(publisher: ParticipantId, name: Name, source: Source, first_seq: u16) -> Self {
         Self {
             publisher,
-            stream,
+            name,
             source,
             mid: None,
             wanted: false,
@@ -224,20 +235,21 @@ mod tests {
             (&[(None, 450), (None, 75)], &[1, 0]),
         ];
         for (layers, expected) in rows {
-            let mut track = Published::new(Mid::from("0"), Source::Camera);
+            let mid = Mid::from("0");
+            let mut track = Published::new(vec![mid], Source::Camera);
             for (ssrc, (height, peak)) in (1_u32..).zip(layers) {
                 let rid = Rid::from(ssrc.to_string().as_str());
-                let place = track.layer_of(Some(rid), Ssrc::from(ssrc)).unwrap();
+                let place = track.layer_of(mid, Some(rid), Ssrc::from(ssrc)).unwrap();
                 (track.layers[place].height, track.layers[place].peak) = (*height, *peak);
             }
-            assert_eq!(track.by_rank(), expected, "{layers:?}");
+            assert_eq!(track.by_rank(None), expected, "{layers:?}");
         }
     }
 
     #[test]
     fn an_empty_beginning_makes_a_layer_appear_once() {
         let now = Instant::now();
-        let mut layer = Layer::new(None, Ssrc::from(1));
+        let mut layer = Layer::new(Mid::from("0"), None, Ssrc::from(1));
         assert!(layer.heard(now, 0));
         assert!(!layer.heard(now, 0) && !layer.heard(now + ABSENT_AFTER, 0));
         assert!(layer.heard(now + 3 * ABSENT_AFTER, 0));

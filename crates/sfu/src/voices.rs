@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use str0m::rtp::RtpPacket;
 
-use crate::command::{EventKind, RoomId, Source};
+use crate::command::{Activity, EventKind, RoomId, Source};
 use crate::shard::{Seat, Shard};
 use crate::speaking::Change;
 
@@ -13,10 +13,32 @@ impl Shard {
     /// that never had one is always forwarded.
     pub(crate) fn hear(&mut self, now: Instant, seat: Seat, packet: &RtpPacket) {
         let Some(level) = packet.header.ext_vals.audio_level else { return };
-        let Some(id) = self.seats.get(seat).map(|participant| participant.room) else { return };
+        let Some(participant) = self.seats.get_mut(seat) else { return };
+        let id = participant.room;
+        if participant.profile.manners.activity == Activity::Variation
+            && let Some(speaks) = participant.variation.hear(now, level)
+        {
+            self.tell_seat(seat, EventKind::Speaking(speaks));
+        }
         let Some(room) = self.rooms.get_mut(&id) else { return };
         room.speaking.hear(now, seat, level, packet.header.ext_vals.voice_activity);
         self.follow_speakers(now, id);
+    }
+
+    /// A voice is silenced: where variation counts, that is told whether it spoke or not.
+    pub(crate) fn reset_activity(&mut self, seat: Seat) {
+        let Some(participant) = self.seats.get_mut(seat) else { return };
+        if participant.profile.manners.activity == Activity::Variation {
+            participant.variation.reset();
+            self.tell_seat(seat, EventKind::Speaking(false));
+        }
+    }
+
+    /// Tells that somebody begins or ceases to be loud, where that is what counts.
+    fn tell_loudness(&mut self, seat: Seat, loud: bool) {
+        if self.seats.get(seat).is_some_and(|had| had.profile.manners.activity == Activity::Loudness) {
+            self.tell_seat(seat, EventKind::Speaking(loud));
+        }
     }
 
     /// A voice is silenced.
@@ -39,8 +61,8 @@ impl Shard {
     pub(crate) fn follow_speakers(&mut self, now: Instant, id: RoomId) {
         while let Some(change) = self.rooms.get_mut(&id).and_then(|room| room.speaking.poll_change()) {
             match change {
-                Change::Began(seat) => self.tell_seat(seat, EventKind::Speaking(true)),
-                Change::Ceased(seat) => self.tell_seat(seat, EventKind::Speaking(false)),
+                Change::Began(seat) => self.tell_loudness(seat, true),
+                Change::Ceased(seat) => self.tell_loudness(seat, false),
                 Change::Active(Some(seat)) => self.tell_seat(seat, EventKind::ActiveSpeaker),
                 // Who had the floor has left, or has a new connection: both are known where they are told.
                 Change::Active(None) => {}

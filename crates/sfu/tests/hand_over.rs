@@ -253,6 +253,8 @@ impl Pair {
             | EventKind::ActiveSpeaker
             | EventKind::DataOpen { .. }
             | EventKind::Data { .. }
+            | EventKind::Lock { .. }
+            | EventKind::Tracks { .. }
             | EventKind::Left(_) => {}
         }
     }

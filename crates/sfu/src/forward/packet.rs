@@ -47,7 +47,8 @@ impl Shard {
         let Some(layer) = track.layers.get_mut(layer_index).filter(|_| !packet.payload.is_empty()) else {
             return;
         };
-        let appeared = layer.heard(now, packet.payload.len());
+        let other_codec = layer.codec.replace(format.codec) != Some(format.codec);
+        let appeared = layer.heard(now, packet.payload.len()) || other_codec;
         let most = if track.source.is_audio() { MOST_SOUND } else { MOST_PICTURE };
         if layer.peak > most {
             return self.leaving.push((from, LeaveReason::Flooding));
@@ -58,6 +59,9 @@ impl Shard {
         let (source, viewers) = (track.source, std::mem::take(&mut track.viewers));
         if source == Source::Voice {
             self.hear(now, from, packet);
+        }
+        if appeared {
+            self.tell_tracks(from);
         }
         if appeared && !source.is_audio() {
             viewers.iter().for_each(|(viewer, _)| self.adapt(now, *viewer));

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sfu::{Manners, ParticipantId, RoomId, Sending, Source, Sources};
+use sfu::{Codec, Glare, Manners, ParticipantId, RoomId, Sending, Source, Sources};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
 use str0m::config::CryptoProvider;
+use str0m::format::PayloadParams;
 use str0m::media::{
     Direction, KeyframeRequest, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer,
 };
@@ -60,16 +61,36 @@ pub struct Client {
     pub heard: BTreeMap<String, Heard>,
     /// What the server says it sends.
     pub sending: Vec<Sending>,
+    /// The server's last offer.
+    pub offered: Option<String>,
     /// Key frames the server has asked for.
     pub keyframes_asked: u64,
     /// Offers of the server that it ignored, since its own was on the way.
     pub ignored_offers: u64,
+    /// Whether the server's offers are lost on the way.
+    pub deaf: bool,
+    /// Offers of its own that it rolled back for one of the server's.
+    pub rolled_back_offers: u64,
+    /// Whether its answers stay with it.
+    pub keeps_answers: bool,
+    /// Those that have.
+    pub kept_answers: Vec<(u32, String)>,
+    /// Least time between two key frames that it is asked for.
+    pub keyframe_gap: Duration,
     /// What it does to its answers before it sends them.
     pub alter_answer: Option<fn(&str) -> String>,
     /// Time between two pictures of what it publishes.
     pub pictures_every: Duration,
     /// The sizes in which its camera is published, the lowest first; none: in one.
     pub encodings: Vec<Encoding>,
+    /// The same for its screen.
+    pub screen_encodings: Vec<Encoding>,
+    /// The codecs in which its screen is published, each on an m-line of its own.
+    pub screen_codecs: Vec<Codec>,
+    /// The codecs that it would like to get, the best first.
+    pub codecs: Vec<Codec>,
+    /// Sources that its offers do not name.
+    pub unnamed: Sources,
     /// How loud its sound says that it is; `None`: it does not say.
     pub loudness: Option<Loudness>,
     /// What it has silenced, as its face remembers it.
@@ -82,6 +103,7 @@ pub struct Client {
     pub manners: Manners,
     /// When str0m wants to be woken.
     pub deadline: Instant,
+    rolled_back: bool,
     tracks: Vec<Track>,
     pending: Option<(u32, SdpPendingOffer)>,
     next_offer: u32,
@@ -121,6 +143,8 @@ pub struct Heard {
     pub key_frames: u64,
     /// Distinct extended sequence numbers.
     pub numbers: BTreeSet<u64>,
+    /// Codecs of the pictures, in order of arrival without repeats.
+    pub codecs: Vec<Codec>,
     /// Distinct VP8 picture ids, in order of arrival without repeats.
     pub pictures: Vec<u16>,
     /// Whether the first packet could begin a stream.
@@ -168,6 +192,7 @@ impl Client {
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
+            .enable_av1(true)
             .build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
         let fingerprint = rtc.direct_api().local_dtls_fingerprint().bytes.clone().try_into().unwrap();
@@ -189,17 +214,28 @@ impl Client {
             ssrcs: BTreeSet::new(),
             heard: BTreeMap::new(),
             sending: Vec::new(),
+            offered: None,
             keyframes_asked: 0,
             ignored_offers: 0,
+            deaf: false,
+            rolled_back_offers: 0,
+            keeps_answers: false,
+            kept_answers: Vec::new(),
+            keyframe_gap: Duration::from_millis(500),
             alter_answer: None,
             pictures_every: VIDEO_EVERY,
             encodings: Vec::new(),
+            screen_encodings: Vec::new(),
+            screen_codecs: vec![Codec::Vp8],
+            codecs: Codec::ALL.to_vec(),
+            unnamed: Sources::default(),
             loudness: Some(Loudness::SPEECH),
             muted: Sources::default(),
             max_voices: 8,
             max_cameras: 25,
             manners: Manners::default(),
             deadline: now,
+            rolled_back: false,
             tracks: Vec::new(),
             pending: None,
             next_offer: 1,
@@ -212,9 +248,20 @@ impl Client {
     /// Publishes more sources; without any, an m-line that only receives, so that there is something to offer.
     pub fn offer(&mut self, now: Instant, sources: &[Source]) -> Say {
         let mut changes = self.rtc.sdp_api();
-        for source in sources {
+        let once = [Codec::Vp8];
+        let codecs = |source: &Source| match source {
+            Source::Screen => self.screen_codecs.clone(),
+            _ => once.to_vec(),
+        };
+        let lines =
+            sources.iter().flat_map(|source| codecs(source).into_iter().map(move |codec| (source, codec)));
+        for (source, codec) in lines {
             let kind = if source.is_audio() { MediaKind::Audio } else { MediaKind::Video };
-            let encodings: &[Encoding] = if *source == Source::Camera { &self.encodings } else { &[] };
+            let encodings: &[Encoding] = match source {
+                Source::Camera => &self.encodings,
+                Source::Screen => &self.screen_encodings,
+                Source::Voice | Source::ScreenAudio => &[],
+            };
             let simulcast = (!encodings.is_empty()).then(|| Simulcast {
                 send: encodings.iter().map(|encoding| SimulcastLayer::new(encoding.rid)).collect(),
                 recv: Vec::new(),
@@ -223,10 +270,12 @@ impl Client {
             let layers = encodings
                 .iter()
                 .enumerate()
-                .map(|(layer, encoding)| Track::layer(mid, now, layer, *encoding));
+                .map(|(layer, encoding)| Track::layer(mid, *source, now, layer, *encoding));
             self.tracks.extend(layers);
             if encodings.is_empty() {
-                self.tracks.push(Track::new(mid, *source, now));
+                let mut track = Track::new(mid, *source, now);
+                track.codec = codec;
+                self.tracks.push(track);
             }
         }
         if std::mem::take(&mut self.wants_channel) {
@@ -254,7 +303,8 @@ impl Client {
         let id = self.next_offer;
         self.next_offer += 1;
         self.pending = Some((id, pending));
-        let sources = self.tracks.iter().map(|track| (track.mid.to_string(), track.source)).collect();
+        let named = self.tracks.iter().filter(|track| !self.unnamed.contains(track.source));
+        let sources = named.map(|track| (track.mid.to_string(), track.source)).collect();
         Say::Offer { id, sdp: offer.to_sdp_string(), sources }
     }
 
@@ -262,6 +312,12 @@ impl Client {
     #[must_use]
     pub fn may_offer(&self) -> bool {
         self.pending.is_none() && !self.closed
+    }
+
+    /// The m-lines of what it publishes, or has offered to.
+    #[must_use]
+    pub fn mids(&self) -> BTreeMap<Source, String> {
+        self.tracks.iter().map(|track| (track.source, track.mid.to_string())).collect()
     }
 
     /// What it publishes, or has offered to.
@@ -278,7 +334,16 @@ impl Client {
         assert_eq!(pending_id, id, "the answer is to our last offer");
         self.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(sdp).unwrap()).unwrap();
         for track in &self.tracks {
-            let pt = self.rtc.media(track.mid).and_then(|media| media.remote_pts().first().copied());
+            let config = self.rtc.codec_config().params();
+            let pt = self.rtc.media(track.mid).and_then(|media| {
+                let of_codec = |pt: &&Pt| codec_of(config, **pt) == Some(track.codec);
+                let agreed = media.remote_pts().iter();
+                agreed
+                    .clone()
+                    .find(of_codec)
+                    .or(agreed.clone().next().filter(|_| track.source.is_audio()))
+                    .copied()
+            });
             if let Some(pt) = pt {
                 self.pt_of.insert(track.mid, pt);
             }
@@ -287,14 +352,46 @@ impl Client {
 
     /// The server's offer: answered, or ignored while ours is on the way.
     pub fn take_offer(&mut self, id: u32, sdp: &str, sending: Vec<Sending>) -> Option<Say> {
-        if self.pending.is_some() {
+        if self.pending.is_some() && self.manners.glare == Glare::Yield {
             self.ignored_offers += 1;
             return None;
         }
+        if self.deaf {
+            return None;
+        }
+        // Polite: its own is rolled back, and made again afterwards.
+        if self.pending.take().is_some() {
+            self.rolled_back = true;
+            self.rolled_back_offers += 1;
+        }
         self.sending = sending;
+        self.offered = Some(sdp.to_owned());
         let answer = self.rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(sdp).unwrap()).unwrap();
         let sdp = answer.to_sdp_string();
+        if self.keeps_answers {
+            self.kept_answers.push((id, sdp));
+            return None;
+        }
         Some(Say::Answer { id, sdp: self.alter_answer.map_or_else(|| sdp.clone(), |alter| alter(&sdp)) })
+    }
+
+    /// Offers again what it rolled back.
+    pub fn offer_again(&mut self) -> Option<Say> {
+        if std::mem::take(&mut self.rolled_back) { self.offer_anew() } else { None }
+    }
+
+    /// Offers everything that has no answer yet.
+    pub fn offer_anew(&mut self) -> Option<Say> {
+        let Self { rtc, tracks, .. } = self;
+        let lost: Vec<&mut Track> =
+            tracks.iter_mut().filter(|track| rtc.media(track.mid).is_none()).collect();
+        let mut changes = rtc.sdp_api();
+        for track in lost {
+            let kind = if track.source.is_audio() { MediaKind::Audio } else { MediaKind::Video };
+            track.mid = changes.add_media(kind, Direction::SendOnly, None, None, None);
+        }
+        let (offer, pending) = changes.apply()?;
+        Some(self.say_offer(&offer, pending))
     }
 
     /// The server refused a description: an offer of that number counts as never made.
@@ -386,6 +483,19 @@ impl Client {
         }
     }
 
+    /// Stops what it publishes in a codec, or goes on with it.
+    pub fn send_codec(&mut self, now: Instant, codec: Codec, on: bool) {
+        for track in self.tracks.iter_mut().filter(|track| !track.source.is_audio() && track.codec == codec) {
+            track.stopped = !on;
+            track.next_at = now;
+        }
+    }
+
+    /// Ends its connection, with a word to the server. To be drained afterwards.
+    pub fn close(&mut self) {
+        self.closed |= self.rtc.close().is_err();
+    }
+
     /// Key frames that the server has asked for of a layer of its camera.
     #[must_use]
     pub fn keyframes_asked_of(&self, rid: &str) -> u64 {
@@ -464,8 +574,12 @@ impl Client {
     fn hear(&mut self, packet: &RtpPacket) {
         let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
         self.ssrcs.insert(*packet.header.ssrc);
-        let vp8 = (packet.payload.len() > 200).then(|| Vp8Descriptor::parse(&packet.payload).unwrap());
-        let begins = vp8.is_none_or(|vp8| vp8.starts_keyframe(&packet.payload));
+        let codec = codec_of(self.rtc.codec_config().params(), packet.header.payload_type);
+        let is_vp8 = codec == Some(Codec::Vp8) && packet.payload.len() > 200;
+        let vp8 = is_vp8.then(|| Vp8Descriptor::parse(&packet.payload).unwrap());
+        let av1 = codec == Some(Codec::Av1);
+        let begins =
+            vp8.map_or(!av1 || packet.payload[0] & 0x88 == 0x08, |vp8| vp8.starts_keyframe(&packet.payload));
         self.trace.push(Delivered {
             at: self.now - self.start,
             mid: mid.unwrap_or_default(),
@@ -481,10 +595,13 @@ impl Client {
             heard.began_well = begins;
         }
         heard.packets += 1;
-        heard.key_frames += u64::from(vp8.is_some() && begins);
+        heard.key_frames += u64::from((vp8.is_some() || av1) && begins);
+        heard
+            .codecs
+            .extend(codec.filter(|codec| *codec != Codec::Opus && heard.codecs.last() != Some(codec)));
         heard.numbers.insert(*packet.seq_no);
         // As a decoder does that has nothing to begin with.
-        let blind = vp8.is_some() && heard.key_frames == 0;
+        let blind = (vp8.is_some() || av1) && heard.key_frames == 0;
         if blind && let Some(stream) = self.rtc.direct_api().stream_rx(&packet.header.ssrc) {
             stream.request_keyframe(KeyframeRequestKind::Pli);
         }
@@ -493,5 +610,15 @@ impl Client {
         {
             heard.pictures.push(picture);
         }
+    }
+}
+
+fn codec_of(params: &[PayloadParams], pt: Pt) -> Option<Codec> {
+    let found = params.iter().find(|params| params.pt() == pt || params.red() == Some(pt))?;
+    match found.spec().codec {
+        str0m::format::Codec::Opus => Some(Codec::Opus),
+        str0m::format::Codec::Vp8 => Some(Codec::Vp8),
+        str0m::format::Codec::Av1 => Some(Codec::Av1),
+        _ => None,
     }
 }

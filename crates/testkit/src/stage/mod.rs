@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sfu::{
-    Certificate, Codec, Command, Datagram, Event, EventKind, Output, ParticipantId, Profile, RoomId, Shard,
+    Certificate, Command, Datagram, Event, EventKind, Output, ParticipantId, Profile, RoomId, Shard,
     ShardConfig, ShardIndex, Source, Sources, Transport,
 };
 use str0m::config::CryptoProvider;
@@ -196,10 +196,21 @@ impl Stage {
             client.loudness = before.loudness;
             client.muted = before.muted;
             client.manners = before.manners;
+            client.codecs.clone_from(&before.codecs);
+            client.screen_codecs.clone_from(&before.screen_codecs);
+            client.screen_encodings.clone_from(&before.screen_encodings);
+            client.unnamed = before.unnamed;
+            client.keyframe_gap = before.keyframe_gap;
             (client.max_voices, client.max_cameras) = (before.max_voices, before.max_cameras);
             client.trace.clone_from(&before.trace);
         }
         client
+    }
+
+    /// As [`Stage::enter`], with an altered offer.
+    pub fn enter_altered(&mut self, index: usize, sources: &[Source], alter: impl Fn(&str) -> String) {
+        let bound = self.clients[index].fingerprint;
+        self.enter_with(index, sources, bound, alter);
     }
 
     /// A prepared client joins its room and offers `sources`.
@@ -245,7 +256,8 @@ impl Stage {
         self.to_server.push_back((self.now + SIGNAL_DELAY, command));
     }
 
-    fn say_for(&mut self, index: usize, said: Say) {
+    /// Puts what the client at `index` says on its way.
+    pub fn say_for(&mut self, index: usize, said: Say) {
         let participant = self.clients[index].id;
         self.say(match said {
             Say::Offer { id, sdp, sources } => Command::Offer { participant, id, sdp, sources },
@@ -414,6 +426,9 @@ impl Stage {
                 if let Some(said) = self.clients[index].take_offer(id, &sdp, sending) {
                     self.say_for(index, said);
                 }
+                if let Some(said) = self.clients[index].offer_again() {
+                    self.say_for(index, said);
+                }
             }
             EventKind::Refused { id, .. } => self.clients[index].take_refusal(id),
             EventKind::Connected
@@ -477,13 +492,13 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
     Profile {
         fingerprint: Some(fingerprint),
         may_send: Source::ALL.into_iter().collect(),
-        codecs: Codec::ALL.to_vec(),
+        codecs: client.codecs.clone(),
         red: true,
         stream: format!("{:032x}", client.id.0),
         adapts: true,
         max_voices: client.max_voices,
         max_cameras: client.max_cameras,
-        keyframe_gap: Duration::from_millis(500),
+        keyframe_gap: client.keyframe_gap,
         manners: client.manners,
     }
 }

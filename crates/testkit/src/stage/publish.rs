@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sfu::{ParticipantId, Source};
+use sfu::{Codec, ParticipantId, Source};
 use str0m::media::{Mid, Pt, Rid};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 
@@ -31,6 +31,11 @@ impl Encoding {
     pub const USUAL: [Self; 3] = [
         Self { rid: "l", height: 180, bits_per_second: 75_000 },
         Self { rid: "m", height: 360, bits_per_second: 450_000 },
+        Self { rid: "h", height: 720, bits_per_second: 2_000_000 },
+    ];
+    /// As browsers send a screen: one size, two qualities.
+    pub const SCREEN: [Self; 2] = [
+        Self { rid: "l", height: 720, bits_per_second: 400_000 },
         Self { rid: "h", height: 720, bits_per_second: 2_000_000 },
     ];
 }
@@ -96,6 +101,8 @@ pub(super) struct Track {
     /// Whether nothing of it is sent at present.
     pub stopped: bool,
     pub keyframes_asked: u64,
+    /// What its payloads are, if it is a picture.
+    pub codec: Codec,
     layer: usize,
     encoding: Option<Encoding>,
     seq: u64,
@@ -112,6 +119,7 @@ impl Track {
             next_at: now,
             stopped: false,
             keyframes_asked: 0,
+            codec: Codec::Vp8,
             layer: 0,
             encoding: None,
             seq: 40_000,
@@ -121,9 +129,9 @@ impl Track {
     }
 
     /// One size of several, with numbers, times and picture ids of its own.
-    pub(super) fn layer(mid: Mid, now: Instant, layer: usize, encoding: Encoding) -> Self {
+    pub(super) fn layer(mid: Mid, source: Source, now: Instant, layer: usize, encoding: Encoding) -> Self {
         let (seq, frame) = (30_000 + 9_000 * layer as u64, 7 + 9_000 * layer as u16);
-        Self { layer, encoding: Some(encoding), seq, frame, ..Self::new(mid, Source::Camera, now) }
+        Self { layer, encoding: Some(encoding), seq, frame, ..Self::new(mid, source, now) }
     }
 
     pub(super) fn rid(&self) -> Option<Rid> {
@@ -155,8 +163,10 @@ impl Track {
         let (parts, length) = self.size();
         let first = self.part == 0;
         let key = first && std::mem::take(&mut self.key_next);
-        let mut payload =
-            picture_payload(first, key, self.frame, self.encoding.map(|encoding| encoding.height));
+        let mut payload = match self.codec {
+            Codec::Av1 => av1_payload(first, key),
+            _ => picture_payload(first, key, self.frame, self.encoding.map(|encoding| encoding.height)),
+        };
         payload.resize(length - STAMP_LENGTH, 0x55);
         stamp.write(&mut payload);
         let time = u32::from(self.frame).wrapping_mul(3_000);
@@ -176,6 +186,11 @@ impl Track {
         let parts = bytes.div_ceil(MOST_PAYLOAD);
         (parts, (bytes / parts) as usize)
     }
+}
+
+/// RTP Payload Format for AV1, 1.0, §4.4: Z (goes on), W (one element), N (a new sequence); then an OBU header.
+fn av1_payload(first: bool, key: bool) -> Vec<u8> {
+    vec![0x10 | if first { 0 } else { 0x80 } | if key { 0x08 } else { 0 }, 0x32]
 }
 
 /// RFC 7741 §4.2: X, S, partition 0; I with a 15-bit picture id; then the frame (RFC 6386 §9.1), whose first bit tells a key frame.

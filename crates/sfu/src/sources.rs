@@ -1,0 +1,134 @@
+//! What a participant's m-lines carry, as it or the signalling side says.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use str0m::media::Mid;
+
+use crate::command::{ParticipantId, SignalRefusal, Source};
+use crate::negotiate::MAX_PUBLISHED;
+use crate::participant::Participant;
+use crate::sdp::{Kind, Outline};
+use crate::shard::Shard;
+use crate::track::Published;
+
+/// M-lines that may carry the same picture, in different codecs.
+const MAX_ALTERNATIVES: usize = 2;
+
+/// An m-line on which the participant sends.
+#[derive(Debug)]
+pub(crate) struct Promise {
+    pub mid: Mid,
+    is_audio: bool,
+    /// What it carries, as far as that is known and permitted.
+    source: Option<Source>,
+}
+
+impl Participant {
+    /// What an offer promises.
+    ///
+    /// # Errors
+    /// An m-line that names no source, or one that it may not, unless sources may come late; too many m-lines.
+    pub(crate) fn check_sources(
+        &self,
+        outline: &Outline,
+        sources: &BTreeMap<String, Source>,
+    ) -> Result<Vec<Promise>, SignalRefusal> {
+        let mut promises: Vec<Promise> = Vec::new();
+        for section in outline.sections.iter().filter(|section| section.sends) {
+            let mid = Mid::from(section.mid.as_str());
+            let is_audio = section.kind == Kind::Audio;
+            let source = sources.get(&section.mid).copied();
+            let source = source.filter(|source| self.may_carry(&promises, is_audio, *source));
+            if source.is_none() && !self.profile.manners.late_sources {
+                return Err(SignalRefusal::SourceNotPermitted);
+            }
+            promises.push(Promise { mid, is_audio, source });
+        }
+        if promises.len() > MAX_PUBLISHED { Err(SignalRefusal::TooLarge) } else { Ok(promises) }
+    }
+
+    /// Whether one more m-line may carry a source. A sound comes on one, since there is nothing to choose by.
+    fn may_carry(&self, others: &[Promise], is_audio: bool, source: Source) -> bool {
+        let already = others.iter().filter(|promise| promise.source == Some(source)).count();
+        let most = if is_audio { 1 } else { MAX_ALTERNATIVES };
+        self.profile.may_send.contains(source) && source.is_audio() == is_audio && already < most
+    }
+
+    /// Names m-lines later than their offer. Returns whether that changes anything.
+    fn name(&mut self, sources: &BTreeMap<String, Option<Source>>) -> bool {
+        let mut promises = std::mem::take(&mut self.negotiation.promises);
+        let before: Vec<_> = promises.iter().map(|promise| promise.source).collect();
+        let new_name = |promise: &Promise| sources.get(&*promise.mid).copied();
+        // What is un-named, or named anew, stands in nobody's way.
+        for promise in &mut promises {
+            promise.source = promise.source.filter(|_| new_name(promise).is_none());
+        }
+        for index in 0..promises.len() {
+            let Some(promise) = promises.get(index) else { break };
+            let source = new_name(promise).flatten();
+            let allowed = source.filter(|source| self.may_carry(&promises, promise.is_audio, *source));
+            if let Some(promise) = promises.get_mut(index).filter(|_| allowed.is_some()) {
+                promise.source = allowed;
+            }
+        }
+        let changed = promises.iter().map(|promise| promise.source).ne(before);
+        self.negotiation.promises = promises;
+        if changed {
+            self.publish();
+        }
+        changed
+    }
+
+    /// Brings what is published in line with what is promised and named.
+    pub(crate) fn publish(&mut self) {
+        let mut tracks: Vec<(Source, Vec<Mid>)> = Vec::new();
+        for Promise { mid, source, .. } in &self.negotiation.promises {
+            let Some(source) = *source else { continue };
+            match tracks.iter_mut().find(|(had, _)| *had == source) {
+                Some((_, mids)) => mids.push(*mid),
+                None => tracks.push((source, vec![*mid])),
+            }
+        }
+        let of = |source: Source| tracks.iter().find(|(had, _)| *had == source).map(|(_, mids)| mids);
+        self.published.retain_mut(|track| {
+            let Some(mids) = of(track.source) else { return false };
+            mids.clone_into(&mut track.mids);
+            track.layers.retain(|layer| mids.contains(&layer.mid));
+            true
+        });
+        for (source, mids) in tracks {
+            if !self.published.iter().any(|had| had.source == source) {
+                self.published.push(Published::new(mids, source));
+            }
+        }
+        self.origins.clear();
+    }
+}
+
+impl Shard {
+    /// Takes what m-lines of a participant carry, after they were offered.
+    pub(crate) fn name(
+        &mut self,
+        now: Instant,
+        id: ParticipantId,
+        sources: &BTreeMap<String, Option<Source>>,
+    ) {
+        let Some(seat) = self.by_id.get(&id).copied() else { return };
+        let Some(participant) = self.seats.get_mut(seat) else { return };
+        if !participant.profile.manners.late_sources {
+            return;
+        }
+        if let Some(held) = &mut participant.negotiation.held {
+            for (mid, source) in sources {
+                match source {
+                    Some(source) => _ = held.sources.insert(mid.clone(), *source),
+                    None => _ = held.sources.remove(mid),
+                }
+            }
+        }
+        if participant.name(sources) {
+            self.rewire_room_of(now, seat);
+        }
+    }
+}
