@@ -1,7 +1,9 @@
 //! Whatever is said to be a secret, a fingerprint, a key or a signature. What is read is written back the same.
 #![no_main]
 
-use identity::{Fingerprint, PublicKey, Secret, TokenKind, hash, verify_first_message};
+use identity::{
+    Fingerprint, KeyHash, PublicKey, Secret, TokenKind, hash, hash_realm_token, verify_first_message,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -18,6 +20,10 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(fingerprint) = Fingerprint::parse(first) {
         assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Ok(fingerprint));
     }
+    if let Ok(hash) = first.parse::<KeyHash>() {
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+    }
+    assert!(hash_realm_token(&secret).is_err() || first.len() == 32);
     if let Ok(key) = PublicKey::parse(first) {
         assert_eq!(key.to_string(), first);
         // Nobody has signed with it.

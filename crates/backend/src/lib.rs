@@ -8,6 +8,6 @@ pub mod store;
 
 pub use folder::FolderError;
 pub use store::{
-    AuditEntry, AuditRecord, ConsoleKind, InviteRecord, NewConsoleToken, NewInvite, NewRoom, NewSession,
-    Outcome, Redeemed, RoomRecord, SessionRecord, Store, StoreError,
+    AuditEntry, AuditRecord, ConsoleKind, InviteRecord, NewConsoleToken, NewInvite, NewRealmToken, NewRoom,
+    NewSession, Outcome, RealmRecord, Redeemed, RoomRecord, SessionRecord, Store, StoreError,
 };

@@ -8,9 +8,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use backend::Store;
+use backend::{NewRealmToken, RealmRecord, Store};
 use fixture::{LATER, NOW, ROOM, entry, invite_token, new_invite, new_room, new_session, session_token_hash};
-use identity::{InviteId, RoomKey};
+use identity::{InviteId, RealmId, RoomKey};
 use sqlx::Row;
 
 /// Names the database to the child, which is this test program, run again.
@@ -37,6 +37,9 @@ async fn what_was_acknowledged_survives_kill_9() {
             let token = session_token_hash(*number);
             assert!(store.session_by_token(&token).await.unwrap().is_some(), "session {number} is lost");
             assert!(store.room(RoomKey(*number)).await.unwrap().is_some(), "room {number} is lost");
+            let realm = new_realm(*number);
+            assert_eq!(store.realm(&realm.id).await, Ok(Some(realm)), "realm {number} is lost or changed");
+            assert!(store.realm_token(&token).await.unwrap().is_some(), "token of realm {number} is lost");
         }
         // A change is there whole or not at all.
         let sessions = store.sessions_of_room(ROOM, NOW).await.unwrap().len();
@@ -83,9 +86,21 @@ async fn write_until_killed(file: &Path) {
         session.expires_at = LATER;
         let redeemed = store.redeem_invite(&invite_token(1), &session, NOW, |_| entry("invite.redeem")).await;
         assert!(redeemed.unwrap().is_some());
+        let realm = new_realm(number);
+        store.register_realm(&realm, &entry("realm.register")).await.unwrap();
+        // Any 32 bytes will do for the hash of a token.
+        let hash = session_token_hash(number);
+        let token = NewRealmToken { realm: realm.id, key: realm.key, hash, expires_at: LATER };
+        store.put_realm_token(&token, &entry("realm.login")).await.unwrap();
         println!("written {number}.");
         std::io::stdout().flush().unwrap();
     }
+}
+
+fn new_realm(number: u128) -> RealmRecord {
+    // Captured from rtcd: `vectors/rtcd/auth.json`.
+    let key = "$2a$10$zd2dZy95sa5UohIbsBDVdOwhWa.l4H1Ucx/nb0uIilF5lLku9gFGm".parse().unwrap();
+    RealmRecord { id: RealmId::new(number.to_string()), key, created_at: NOW }
 }
 
 async fn integrity(file: &Path) -> String {

@@ -18,8 +18,9 @@ use crate::http::limits::Limits;
 use crate::http::origin::OwnOrigin;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
+use crate::metrics::rtcd::RtcdFigures;
 use crate::services::hosting::Hosting;
-use crate::services::{Accounts, Calls, CallsParts, Realms, Rooms};
+use crate::services::{Accounts, Calls, CallsParts, RealmRules, Realms, Refusal, Rooms};
 
 /// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
 /// message.
@@ -40,6 +41,8 @@ pub struct App {
     pub calls: Arc<Calls>,
     /// Who is in a call that a realm's own servers host.
     pub hosting: Arc<Hosting>,
+    /// What is counted under rtcd's names.
+    pub figures: RtcdFigures,
     /// Realms, and whom they are believed by.
     pub realms: Arc<Realms>,
     /// How much one address or one session may ask.
@@ -75,8 +78,10 @@ pub struct Tasks {
 
 impl App {
     /// Builds the services and starts their tasks, inside a tokio runtime.
-    #[must_use]
-    pub fn start(parts: Parts) -> (Self, Tasks) {
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] when the operating system has no chance to give.
+    pub fn start(parts: Parts) -> Result<(Self, Tasks), Refusal> {
         let Parts { store, media, events, admin_token, public_url } = parts;
         let mut tasks = JoinSet::new();
         let (audit, audit_task) = Audit::new(store.clone());
@@ -91,7 +96,9 @@ impl App {
             limits: limits.clone(),
             dialect: crate::faces::rooms::DIALECT,
         };
-        let hosting = Arc::new(Hosting::new(media.clone(), crate::faces::rtcd::DIALECT));
+        let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), RealmRules::default())?;
+        let figures = RtcdFigures::new();
+        let hosting = Arc::new(Hosting::new(media.clone(), crate::faces::rtcd::DIALECT, figures.clone()));
         let calls = Arc::new(Calls::new(parts, media));
         let (rest, others) = mpsc::channel(EVENTS_OF_ROOMS);
         let running = hosting.clone();
@@ -104,7 +111,8 @@ impl App {
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
             calls,
             hosting,
-            realms: Arc::new(Realms {}),
+            realms: Arc::new(realms),
+            figures,
             limits,
             origin: OwnOrigin::new(public_url.clone()),
             public_url,
@@ -112,7 +120,7 @@ impl App {
             connections: Arc::default(),
             stop: Arc::new(watch::channel(false).0),
         };
-        (app, Tasks { tasks })
+        Ok((app, Tasks { tasks }))
     }
 
     /// Says goodbye on every socket, and returns when all of them are closed, or when the time is over.

@@ -1,5 +1,7 @@
 //! The server's own counters (not the clients' telemetry), as OpenMetrics text. One field a figure; `Metrics::new` names them all.
 
+pub mod rtcd;
+
 use std::{
     fmt,
     sync::{Arc, OnceLock},

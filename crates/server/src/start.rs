@@ -187,7 +187,7 @@ impl Running {
             events: media.events,
             admin_token,
             public_url: public_url.clone(),
-        });
+        })?;
         metrics.watch(media.pool.clone(), app.census());
         let sign_in_url = Secret::new(app.accounts.start_link(&public_url).await?);
         let health = Health::default();

@@ -7,6 +7,7 @@ mod audit;
 mod column;
 mod console;
 mod invites;
+mod realms;
 mod rooms;
 mod schema;
 mod sessions;
@@ -14,6 +15,7 @@ mod sessions;
 pub use audit::{AuditEntry, AuditRecord, Outcome};
 pub use console::{ConsoleKind, NewConsoleToken};
 pub use invites::{InviteRecord, NewInvite, Redeemed};
+pub use realms::{NewRealmToken, RealmRecord};
 pub use rooms::{NewRoom, RoomRecord};
 pub use sessions::{NewSession, SessionRecord};
 

@@ -38,6 +38,10 @@ pub enum Action {
     Authenticate,
     /// A sign-in link is tried: 20 a minute and address.
     SignIn,
+    /// A client is registered without a credential, where that is allowed: 60 a minute and address.
+    Register,
+    /// A client's key, the admin's, or a token is shown that is not good: 60 a minute and address, and as many for one client.
+    RealmDenied,
     /// An administrative request without a valid credential: 30 a minute and address.
     AdminDenied,
     /// A console cookie is looked up: 10 a second and address, at most 300 at once.
@@ -55,11 +59,13 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Redeem,
         Self::OpenSocket,
         Self::Authenticate,
         Self::SignIn,
+        Self::Register,
+        Self::RealmDenied,
         Self::AdminDenied,
         Self::Cookie,
         Self::Administer,
@@ -76,6 +82,7 @@ impl Action {
             Self::Redeem | Self::AdminDenied => (30, minute),
             Self::OpenSocket | Self::Authenticate => (240, minute),
             Self::SignIn => (20, minute),
+            Self::Register | Self::RealmDenied => (60, minute),
             Self::Administer => (100, Duration::from_secs(2)),
             Self::Cookie => (300, Duration::from_secs(30)),
             Self::Message => (120, Duration::from_secs(3)),
@@ -111,6 +118,12 @@ pub struct Limits {
 }
 
 type Rates = RateLimiter<Key, Measures, DefaultClock, NoOpMiddleware<<DefaultClock as Clock>::Instant>>;
+
+impl std::fmt::Debug for Limits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Limits")
+    }
+}
 
 impl Default for Limits {
     fn default() -> Self {

@@ -10,14 +10,17 @@ use std::time::Duration;
 
 use backend::StoreError;
 /// Records of the store, as services hand them on.
-pub use backend::{AuditRecord, InviteRecord, RoomRecord};
+pub use backend::{AuditRecord, InviteRecord, RealmRecord, RoomRecord};
 
 pub use accounts::{Accounts, Admitted, SignedIn};
 pub use calls::{
     Calls, Described, Dialect, MediaNews, Offer, Parts as CallsParts, Said, Saying, Seat, Speakers, Welcome,
     muted,
 };
-pub use realms::{Caller, NotBelieved, Realms};
+pub use realms::{
+    Caller, LoginRefused, NotBelieved, Realms, RegisterRefused, Registrar, Registration, Rules as RealmRules,
+    UnregisterRefused,
+};
 pub use rooms::{Invited, Joined, Joining, RoomView, Rooms};
 
 /// The one error of services; each face maps it to its own codes in one `match`.

@@ -2,6 +2,7 @@
 //! (`docs/faces/rtcd.md`, `docs/faces/rtcd-messages.md`). Read from rtcd v1.2.6: `service/client_msg.go`, `service/rtc/msg.go`,
 //! `service/rtc/dc/msg.go`.
 
+pub mod authorization;
 mod channel;
 pub mod envelope;
 mod message;

@@ -15,8 +15,9 @@ use wire::rtcd::{MAX_MESSAGE, ServerMessage};
 use super::connection::{self, Intent};
 use crate::ambient::random;
 use crate::app::App;
+use crate::metrics::rtcd::{RtcdFigures, Way};
 use crate::services::Caller;
-use crate::services::hosting::{Hosting, Line, Next, Over};
+use crate::services::hosting::{Line, Next, Over};
 
 /// rtcd service/ws/server.go: how often the other side is asked whether it is there, and for how long it may leave that unanswered. What
 /// it says otherwise does not count.
@@ -39,8 +40,10 @@ pub(super) async fn talk(app: App, socket: WebSocket, caller: Caller) {
     let line = realm.as_ref().map(|realm| app.hosting.open(realm, app.next_connection()));
     let mut speaking = Speaking { sink };
     let mut hearing = Hearing { stream, dead: Instant::now() + DEAD };
-    let listen = listen(&app.hosting, line.as_deref(), &mut hearing, caller, stopping);
-    let speak = speak(line.clone(), &mut speaking);
+    let figures = &app.figures;
+    figures.sockets(realm.as_ref(), 1);
+    let listen = listen(&app, line.as_deref(), &mut hearing, caller, stopping);
+    let speak = speak(figures, line.clone(), &mut speaking);
     let both = async {
         tokio::select! {
             ending = listen => ending,
@@ -51,6 +54,7 @@ pub(super) async fn talk(app: App, socket: WebSocket, caller: Caller) {
     if let Some(line) = &line {
         app.hosting.close(line);
     }
+    figures.sockets(realm.as_ref(), -1);
     match ending {
         Ok(Some(code)) => {
             speaking.farewell(code).await;
@@ -62,7 +66,7 @@ pub(super) async fn talk(app: App, socket: WebSocket, caller: Caller) {
 }
 
 async fn listen(
-    hosting: &Hosting,
+    app: &App,
     line: Option<&Line>,
     hearing: &mut Hearing,
     mut caller: Caller,
@@ -73,14 +77,14 @@ async fn listen(
             heard = hearing.next() => heard,
             () = caller.ended() => {
                 if let Some(line) = line {
-                    hosting.end_realm(&line.realm);
+                    app.hosting.end_realm(&line.realm);
                 }
                 return Some(close_code::POLICY);
             }
             _ = stopping.wait_for(|stopping| *stopping) => return Some(close_code::AWAY),
         };
         match heard {
-            Heard::Message(frame) => hear(hosting, line, &frame),
+            Heard::Message(frame) => hear(app, line, &frame),
             Heard::Text => tracing::debug!("a text frame was passed over"),
             Heard::TooLarge => return Some(close_code::SIZE),
             Heard::Broken => return Some(close_code::PROTOCOL),
@@ -90,14 +94,18 @@ async fn listen(
 }
 
 /// Does what a frame says, before the next one is looked at.
-fn hear(hosting: &Hosting, line: Option<&Line>, frame: &[u8]) {
-    let intent = match connection::intent(frame) {
-        Ok((intent, _)) => intent,
+fn hear(app: &App, line: Option<&Line>, frame: &[u8]) {
+    let (hosting, figures) = (&app.hosting, &app.figures);
+    let realm = line.map(|line| &line.realm);
+    let (intent, kind) = match connection::intent(frame) {
+        Ok(read) => read,
         Err(error) => {
             tracing::debug!(%error, "a frame cannot be read");
+            figures.socket_message(realm, Way::In, "unknown");
             return;
         }
     };
+    figures.socket_message(realm, Way::In, kind);
     let Some(line) = line else { return };
     match intent {
         Intent::Join(joining) => hosting.join(line, joining),
@@ -107,7 +115,7 @@ fn hear(hosting: &Hosting, line: Option<&Line>, frame: &[u8]) {
     }
 }
 
-async fn speak(line: Option<Arc<Line>>, speaking: &mut Speaking) -> Ending {
+async fn speak(figures: &RtcdFigures, line: Option<Arc<Line>>, speaking: &mut Speaking) -> Ending {
     let Ok(random) = random() else { return Some(close_code::ERROR) };
     let client = line.as_ref().map(|line| line.realm.as_str().to_owned()).unwrap_or_default();
     let hello = ServerMessage::Hello { client, connection: connection::connection_id(random) };
@@ -120,7 +128,17 @@ async fn speak(line: Option<Arc<Line>>, speaking: &mut Speaking) -> Ending {
     loop {
         let message = tokio::select! {
             next = next(line.as_deref()) => match next {
-                Next::Say(said) => Message::Binary(connection::message(said).encode().into()),
+                Next::Say(said) => {
+                    let message = connection::message(said);
+                    // rtcd counts no others.
+                    let kind = match &message {
+                        ServerMessage::Rtc(_) => Some("rtc"),
+                        ServerMessage::Vad(_) => Some("vad"),
+                        ServerMessage::Hello { .. } | ServerMessage::Close { .. } => None,
+                    };
+                    kind.inspect(|kind| figures.socket_message(line.as_deref().map(|line| &line.realm), Way::Out, kind));
+                    Message::Binary(message.encode().into())
+                }
                 Next::Over(Over::Gone) => return None,
                 Next::Over(Over::Slow | Over::Unregistered) => return Some(close_code::POLICY),
             },

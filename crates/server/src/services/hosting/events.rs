@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use identity::SessionId;
-use sfu::{Command, Event, EventKind, Sending};
+use sfu::{Command, Event, EventKind, LeaveReason, Sending};
 
 use super::line::News;
 use super::session::{Session, Way};
 use super::table::{Ending, Table};
-use super::{Description, Dialect, FromChannel, Mapped, ToChannel};
+use super::{Description, Dialect, FromChannel, Mapped, Measured, ToChannel};
 
 impl Table {
     /// Takes an event of the engine. `None`: it was about a session of this service; one of an older media connection is of no matter.
@@ -27,22 +27,43 @@ impl Table {
                 // What its client can do about it: nothing, if it was the first.
                 let first = session.refused(described) && session.answered.is_none();
                 tracing::debug!(%refusal, first, "a description was refused");
+                self.count_error(id, "signaling");
                 if first {
                     self.end(id, Ending::Told);
                 }
             }
-            EventKind::Connected => session.connected = true,
+            EventKind::Connected => {
+                self.figures.connection_state("connected");
+                self.figures
+                    .connection_time(&session.place.realm, at.saturating_duration_since(session.joined));
+            }
             EventKind::Speaking(speaks) => self.tell(id, News::Speaks(speaks)),
-            EventKind::DataOpen { label } => _ = session.channel.get_or_insert(label),
+            EventKind::DataOpen { label } => {
+                if let (None, Some(answered)) = (&session.channel, session.answered) {
+                    let took = at.saturating_duration_since(answered);
+                    self.figures.channel_open_time(&session.place.realm, took);
+                }
+                session.channel.get_or_insert(label);
+            }
             EventKind::Data { label, bytes, .. } => self.hear(id, label, &bytes, dialect, at),
             EventKind::Lock { granted } => {
+                if granted {
+                    session.tally.locked(at);
+                }
                 if let Some(label) = session.channel.clone() {
                     self.write(id, label, &ToChannel::Lock(granted), dialect);
                 }
             }
-            EventKind::ActiveSpeaker | EventKind::Tracks { .. } => (),
+            EventKind::ActiveSpeaker => (),
+            EventKind::Tracks { incoming, outgoing } => {
+                session.tally.tracks(&session.place.realm, incoming, outgoing, &self.figures);
+            }
             EventKind::Left(reason) => {
                 tracing::debug!(?reason, "a session's media has ended");
+                if reason == LeaveReason::TransportLost {
+                    self.figures.connection_state("failed");
+                    self.count_error(id, "ice");
+                }
                 self.end(id, Ending::ByEngine);
             }
         }
@@ -99,8 +120,21 @@ impl Table {
             Some(FromChannel::OldPing) => self.write(id, label, &ToChannel::OldPong, dialect),
             Some(FromChannel::Described(description)) => self.describe(id, Way::Channel(label), description),
             Some(FromChannel::Lock) => self.orders.give(room, Command::Lock { participant }),
-            Some(FromChannel::Unlock) => self.orders.give(room, Command::Unlock { participant }),
-            Some(FromChannel::Measured(_)) | None => (),
+            Some(FromChannel::Unlock) => {
+                if let Some(held) = session.tally.unlocked(at) {
+                    self.figures.lock_held_time(&session.place.realm, held);
+                }
+                self.orders.give(room, Command::Unlock { participant });
+            }
+            Some(FromChannel::Measured(measured)) => {
+                let (realm, figures) = (&session.place.realm, &self.figures);
+                match measured {
+                    Measured::Loss(share) => figures.client_loss_rate(realm, share),
+                    Measured::RoundTrip(seconds) => figures.client_round_trip(realm, seconds),
+                    Measured::Jitter(seconds) => figures.client_jitter(realm, seconds),
+                }
+            }
+            None => (),
         }
     }
 

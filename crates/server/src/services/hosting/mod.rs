@@ -7,6 +7,7 @@ mod orders;
 mod realm;
 mod session;
 mod table;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use self::orders::{Engine, Orders};
 use self::session::Session;
 use self::table::Table;
 use crate::media::MediaPool;
+use crate::metrics::rtcd::RtcdFigures;
 
 pub use line::{Line, News, Next, Over, Said};
 pub use session::{Place, Props};
@@ -184,16 +186,17 @@ pub struct Hosting {
 impl Hosting {
     /// Makes the service.
     #[must_use]
-    pub fn new(media: MediaPool, dialect: Dialect) -> Self {
+    pub fn new(media: MediaPool, dialect: Dialect, figures: RtcdFigures) -> Self {
         Self::with_engine(
             Box::new(move |room, command| media.send(room, command)),
             dialect,
             Quotas::default(),
+            figures,
         )
     }
 
-    fn with_engine(engine: Engine, dialect: Dialect, quotas: Quotas) -> Self {
-        Self { table: Mutex::new(Table::new(Orders::new(engine), quotas)), dialect }
+    fn with_engine(engine: Engine, dialect: Dialect, quotas: Quotas, figures: RtcdFigures) -> Self {
+        Self { table: Mutex::new(Table::new(Orders::new(engine), quotas, figures)), dialect }
     }
 
     /// Adds a connection of a realm, which may have any number of them. What waited for one is said on it.

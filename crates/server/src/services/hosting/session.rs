@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::tally::Tally;
 use hub::ConnectionId;
 use identity::{RealmId, RoomKey, SessionId};
 use sfu::{
@@ -76,7 +77,6 @@ pub(super) struct Session {
     /// By which connection it was last heard of; that may be gone.
     pub(super) line: Option<ConnectionId>,
     pub(super) joined: Instant,
-    pub(super) connected: bool,
     pub(super) answered: Option<Instant>,
     /// The data channel, once it is open.
     pub(super) channel: Option<String>,
@@ -92,6 +92,7 @@ pub(super) struct Session {
     past_screens: VecDeque<String>,
     video: Option<String>,
     described: Rate,
+    pub(super) tally: Tally,
 }
 
 /// An offer that the engine has not answered.
@@ -122,7 +123,6 @@ impl Session {
             incarnation,
             line: Some(line),
             joined: at,
-            connected: false,
             answered: None,
             channel: None,
             offered: None,
@@ -134,6 +134,7 @@ impl Session {
             past_screens: VecDeque::new(),
             video: None,
             described: Rate { since: at, count: 0 },
+            tally: Tally::default(),
         }
     }
 
@@ -157,6 +158,7 @@ impl Session {
                 glare: Glare::Insist,
                 waits_for_channel: true,
                 late_sources: true,
+                prefers_its_codecs: true,
                 extensions: Extensions::Few,
                 activity: sfu::Activity::Variation,
                 tells_tracks: true,

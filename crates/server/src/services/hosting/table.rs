@@ -13,6 +13,7 @@ use super::orders::Orders;
 use super::realm::Realm;
 use super::session::{Place, Session, Way};
 use super::{Description, Joining, Quotas, Signal};
+use crate::metrics::rtcd::RtcdFigures;
 
 /// How long a session may go without its first offer (rtcd service/rtc/sfu.go).
 const FIRST_OFFER: Duration = Duration::from_secs(10);
@@ -28,6 +29,7 @@ pub(super) struct Table {
     /// Whether nobody may join any more.
     pub(super) draining: bool,
     quotas: Quotas,
+    pub(super) figures: RtcdFigures,
 }
 
 /// The sessions of one call.
@@ -40,7 +42,7 @@ struct Call {
 }
 
 impl Table {
-    pub(super) fn new(orders: Orders, quotas: Quotas) -> Self {
+    pub(super) fn new(orders: Orders, quotas: Quotas, figures: RtcdFigures) -> Self {
         Self {
             sessions: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -49,6 +51,7 @@ impl Table {
             incarnation: 0,
             draining: false,
             quotas,
+            figures,
         }
     }
 
@@ -93,6 +96,7 @@ impl Table {
         let calls = self.calls.entry(place.realm.clone()).or_default();
         calls.entry(place.call.clone()).or_default().members.push(session);
         self.realms.entry(place.realm.clone()).or_default().sessions += 1;
+        self.figures.sessions(&place.realm, 1);
         self.sessions.insert(session, new);
     }
 
@@ -217,7 +221,7 @@ impl Table {
     /// Ends a session, if it has not ended.
     pub(super) fn end(&mut self, id: SessionId, ending: Ending) {
         let Some(session) = self.sessions.remove(&id) else { return };
-        let place = session.place;
+        let place = session.place.clone();
         if ending != Ending::ByEngine {
             self.orders.give(place.room(), Command::Leave { participant: place.participant() });
         }
@@ -236,6 +240,9 @@ impl Table {
         if let Some(realm) = self.realms.get_mut(&place.realm) {
             realm.sessions = realm.sessions.saturating_sub(1);
         }
+        session.tally.end(&place.realm, &self.figures);
+        self.figures.sessions(&place.realm, -1);
+        self.figures.connection_state("closed");
         if ending != Ending::Silent {
             let realm = place.realm.clone();
             self.say(&realm, session.line, Said { place, news: News::Ended });
@@ -263,6 +270,12 @@ impl Table {
         self.say(&realm, line, Said { place, news });
     }
 
+    pub(super) fn count_error(&self, id: SessionId, kind: &'static str) {
+        if let Some(session) = self.sessions.get(&id) {
+            self.figures.error(&session.place.realm, kind);
+        }
+    }
+
     fn say(&mut self, realm: &RealmId, line: Option<ConnectionId>, said: Said) {
         self.realms.entry(realm.clone()).or_default().say(line, said);
     }
@@ -277,6 +290,7 @@ impl Table {
             self.sessions.iter().filter(|(_, session)| late(session)).map(|(id, _)| *id).collect();
         for session in late {
             tracing::debug!("a session made no offer");
+            self.count_error(session, "signaling");
             self.end(session, Ending::Told);
         }
         self.realms.retain(|_, realm| !realm.is_over(at));

@@ -31,7 +31,7 @@ impl Stage {
             noting.lock().unwrap().push((room, command));
             Ok(())
         });
-        let hosting = Hosting::with_engine(engine, DIALECT, QUOTAS);
+        let hosting = Hosting::with_engine(engine, DIALECT, QUOTAS, RtcdFigures::new());
         Self { hosting, told, full, connections: 0 }
     }
 
