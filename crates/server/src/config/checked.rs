@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    file,
+    Rtcd, file,
     public_url::{PublicUrl, Scheme},
     values::{LogFormat, LogLevel, Set, TlsMode},
     written::ConfigError,
@@ -24,6 +24,8 @@ pub struct Checked {
     pub http: Http,
     /// Sound and pictures.
     pub media: Media,
+    /// The face that rtcd's clients see, if there is one.
+    pub rtcd: Option<Rtcd>,
     /// Address of the listener with nothing but metrics.
     pub metrics_listen: Option<SocketAddr>,
     /// The log.
@@ -126,6 +128,7 @@ impl Checked {
                 shards: file.media.shards.map_or_else(cores, |set| set.value.0),
                 dtls_1_3: file.media.dtls_1_3.is_some_and(|set| set.value),
             },
+            rtcd: Rtcd::check(file.rtcd)?,
             metrics_listen: file.metrics.listen.map(|set| set.value),
             log: Log {
                 level: file.log.level.map_or(LogLevel::Info, |set| set.value),
@@ -153,49 +156,66 @@ impl Http {
 
     fn check(http: file::Http, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
         let listen = http.listen.as_ref().map_or(DEFAULT_HTTP, |set| set.value);
-        let proxy = match &http.trusted_proxy {
-            Some(Set { value: true, .. }) => Proxy::Trusted,
-            Some(Set { value: false, .. }) | None => Proxy::Absent,
-        };
-        let mode = match &http.tls {
-            Some(set) => set.value,
-            None if listen.ip().is_loopback() => TlsMode::Off,
-            None => TlsMode::SelfSigned,
-        };
-        if let Some(set) = &http.tls
-            && mode == TlsMode::Off
-            && !listen.ip().is_loopback()
-            && proxy == Proxy::Absent
-        {
-            let problem = format!(
-                "http.tls: \"off\" on {listen}, which is not a loopback address; expected \"self-signed\" or \"files\", \
-                 or trusted_proxy = true when a reverse proxy encrypts"
-            );
-            return Err(ConfigError::at(&set.origin, problem));
-        }
-        let tls = check_tls(mode, &http)?;
+        let proxy = proxy(http.trusted_proxy.as_ref());
+        let files = Files { section: "http", tls: &http.tls, cert: &http.cert_file, key: &http.key_file };
+        let tls = files.check(listen, proxy)?;
         let public_url = check_public_url(http.public_url, &tls, proxy, warnings)?;
         Ok(Self { listen, tls, proxy, public_url })
     }
 }
 
-fn check_tls(mode: TlsMode, http: &file::Http) -> Result<Tls, ConfigError> {
-    if mode != TlsMode::Files {
-        let (name, stray) = match (&http.cert_file, &http.key_file) {
-            (Some(set), _) => ("cert_file", set),
-            (None, Some(set)) => ("key_file", set),
-            (None, None) => return Ok(if mode == TlsMode::Off { Tls::Off } else { Tls::SelfSigned }),
-        };
-        let problem = format!("http.{name}: is read only with tls = \"files\"; expected that, or no {name}");
-        return Err(ConfigError::at(&stray.origin, problem));
+pub(super) fn proxy(trusted: Option<&Set<bool>>) -> Proxy {
+    match trusted {
+        Some(Set { value: true, .. }) => Proxy::Trusted,
+        Some(Set { value: false, .. }) | None => Proxy::Absent,
     }
-    match (&http.tls, &http.cert_file, &http.key_file) {
-        (_, Some(cert), Some(key)) => Ok(Tls::Files { cert: cert.value.clone(), key: key.value.clone() }),
-        (Some(set), ..) => {
-            let problem = "http.tls: \"files\" needs both cert_file and key_file";
-            Err(ConfigError::at(&set.origin, problem))
+}
+
+/// What is written of the encryption of a listener.
+pub(super) struct Files<'a> {
+    pub(super) section: &'static str,
+    pub(super) tls: &'a Option<Set<TlsMode>>,
+    pub(super) cert: &'a Option<Set<PathBuf>>,
+    pub(super) key: &'a Option<Set<PathBuf>>,
+}
+
+impl Files<'_> {
+    pub(super) fn check(&self, listen: SocketAddr, proxy: Proxy) -> Result<Tls, ConfigError> {
+        let Self { section, .. } = self;
+        let mode = match self.tls {
+            Some(set) => set.value,
+            None if listen.ip().is_loopback() => TlsMode::Off,
+            None => TlsMode::SelfSigned,
+        };
+        if let Some(set) = self.tls
+            && mode == TlsMode::Off
+            && !listen.ip().is_loopback()
+            && proxy == Proxy::Absent
+        {
+            let problem = format!(
+                "{section}.tls: \"off\" on {listen}, which is not a loopback address; expected \"self-signed\" or \"files\", \
+                 or trusted_proxy = true when a reverse proxy encrypts"
+            );
+            return Err(ConfigError::at(&set.origin, problem));
         }
-        (None, ..) => Ok(Tls::SelfSigned),
+        if mode != TlsMode::Files {
+            let (name, stray) = match (self.cert, self.key) {
+                (Some(set), _) => ("cert_file", set),
+                (None, Some(set)) => ("key_file", set),
+                (None, None) => return Ok(if mode == TlsMode::Off { Tls::Off } else { Tls::SelfSigned }),
+            };
+            let problem =
+                format!("{section}.{name}: is read only with tls = \"files\"; expected that, or no {name}");
+            return Err(ConfigError::at(&stray.origin, problem));
+        }
+        match (self.tls, self.cert, self.key) {
+            (_, Some(cert), Some(key)) => Ok(Tls::Files { cert: cert.value.clone(), key: key.value.clone() }),
+            (Some(set), ..) => {
+                let problem = format!("{section}.tls: \"files\" needs both cert_file and key_file");
+                Err(ConfigError::at(&set.origin, problem))
+            }
+            (None, ..) => Ok(Tls::SelfSigned),
+        }
     }
 }
 

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     public_url::PublicUrl,
-    values::{LogFormat, LogLevel, Seconds, Servers, Set, Setting, Shards, SomeAddresses, StoreUrl, TlsMode},
+    values::{
+        AdminKey, LogFormat, LogLevel, Minutes, Seconds, Servers, Set, Setting, Shards, SomeAddresses,
+        StoreUrl, TlsMode,
+    },
     written::{ConfigError, Entries},
 };
 use crate::media::Advertise;
@@ -128,6 +131,37 @@ section! {
 }
 
 section! {
+    /// A drop-in for Mattermost's rtcd: docs/faces/rtcd.md. It has a listener of its own; media go the way of `[media]`.
+    Rtcd = "faces.rtcd" {
+        /// Whether there is this face at all.
+        enabled: bool = Default "false",
+        /// Address and port to listen on. Port 0 takes any free one. rtcd itself listens on every address, port 8045.
+        listen: SocketAddr = Default "\"127.0.0.1:8045\"",
+        /// "off", "self-signed" or "files", as `http.tls`. When it is not written: "off" on a loopback address, "self-signed" elsewhere.
+        /// "off" elsewhere is refused unless `trusted_proxy` is true: clients send their keys with every request.
+        tls: TlsMode = Example "\"files\"",
+        /// PEM file with the certificate chain, for tls = "files".
+        cert_file: PathBuf = Example "\"/etc/countersign/cert.pem\"",
+        /// PEM file with the private key, for tls = "files".
+        key_file: PathBuf = Example "\"/etc/countersign/key.pem\"",
+        /// Every connection comes from a reverse proxy that encrypts and appends the client's address to X-Forwarded-For.
+        trusted_proxy: bool = Default "false",
+        /// Whether whoever can reach this listener may register a client. When it is false, only the admin may.
+        allow_self_registration: bool = Default "false",
+        /// Whether the admin key opens registration, unregistration and the metrics, as the password of Basic authentication.
+        enable_admin: bool = Default "false",
+        /// The admin key, at least 16 bytes; needed with enable_admin. It is never shown again.
+        admin_secret_key: AdminKey = Example "\"a long random text\"",
+        /// A file with the admin key instead; a line end at its end does not count.
+        admin_secret_key_file: PathBuf = Example "\"/run/secrets/rtcd-admin\"",
+        /// Whether /metrics of this listener needs no admin key, as a Prometheus that scrapes rtcd expects.
+        open_metrics: bool = Default "false",
+        /// Minutes that a bearer token is good, 1 to 525600.
+        session_expiration_minutes: Minutes = Default "1440",
+    }
+}
+
+section! {
     /// The server's own counters.
     Metrics = "metrics" {
         /// Address and port of a plain listener with nothing but /metrics, without a token: for a private network.
@@ -171,6 +205,8 @@ pub(super) struct File {
     pub(super) http: Http,
     /// `[media]`
     pub(super) media: Media,
+    /// `[faces.rtcd]`
+    pub(super) rtcd: Rtcd,
     /// `[metrics]`
     pub(super) metrics: Metrics,
     /// `[log]`
@@ -193,10 +229,11 @@ pub(super) struct Section {
 }
 
 /// Sections in the order of the documentation.
-pub(super) const SECTIONS: [Section; 7] = [
+pub(super) const SECTIONS: [Section; 8] = [
     Section { name: "", about: Top::ABOUT, keys: Top::KEYS },
     Section { name: "http", about: Http::ABOUT, keys: Http::KEYS },
     Section { name: "media", about: Media::ABOUT, keys: Media::KEYS },
+    Section { name: "faces.rtcd", about: Rtcd::ABOUT, keys: Rtcd::KEYS },
     Section { name: "metrics", about: Metrics::ABOUT, keys: Metrics::KEYS },
     Section { name: "log", about: Log::ABOUT, keys: Log::KEYS },
     Section { name: "store", about: Store::ABOUT, keys: Store::KEYS },
@@ -210,6 +247,7 @@ impl File {
             top: Top::take(&mut entries)?,
             http: Http::take(&mut entries)?,
             media: Media::take(&mut entries)?,
+            rtcd: Rtcd::take(&mut entries)?,
             metrics: Metrics::take(&mut entries)?,
             log: Log::take(&mut entries)?,
             store: Store::take(&mut entries)?,
@@ -234,7 +272,8 @@ fn take<T: Setting>(entries: &mut Entries, section: &str, name: &str) -> Result<
     match T::read(&entry.value) {
         Some(value) => Ok(Some(Set { value, origin: entry.origin })),
         None => {
-            let problem = format!("{path}: expected {}, found {}", T::EXPECTED, entry.value);
+            let found = if T::SECRET { "something else".to_owned() } else { entry.value.to_string() };
+            let problem = format!("{path}: expected {}, found {found}", T::EXPECTED);
             Err(ConfigError::at(&entry.origin, problem))
         }
     }
@@ -247,7 +286,7 @@ fn unknown(key: &str) -> String {
         .map(|candidate| (strsim::osa_distance(key, candidate), candidate))
         .min()
         .filter(|(distance, _)| *distance <= 4);
-    let section = key.split_once('.').map_or(key, |(section, _)| section);
+    let section = key.rsplit_once('.').map_or(key, |(section, _)| section);
     match nearest {
         Some((_, nearest)) => format!("{key}: unknown key; did you mean {nearest}?"),
         None if File::is_section(section) => {

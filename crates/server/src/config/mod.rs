@@ -6,12 +6,14 @@ mod checked;
 mod file;
 mod public_url;
 mod reference;
+mod rtcd;
 mod values;
 mod written;
 
 pub use checked::{Checked, Http, Log, Media, Proxy, Tls};
 pub use public_url::{PublicUrl, Scheme};
 pub use reference::{example, markdown};
+pub use rtcd::Rtcd;
 pub use values::{LogFormat, LogLevel};
 pub use written::{ConfigError, ENVIRONMENT_PREFIX, Origin};
 

@@ -71,6 +71,16 @@ fn mistakes_are_named_with_their_place_and_what_was_expected() {
         ("\n[http\n", "c.toml:2: "),
         ("[http]\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"", "c.toml:3: duplicate key"),
         ("a.b.c = 1", "c.toml:1: a.b: unknown key"),
+        ("[faces.rtcd]\nenabled = 1", "c.toml:2: faces.rtcd.enabled: expected true or false, found 1"),
+        (
+            "[faces.rtcd]\nfrobnicate = 1",
+            "c.toml:2: faces.rtcd.frobnicate: unknown key; [faces.rtcd] has enabled, listen",
+        ),
+        ("[faces.rtcd.tls]\nenable = true", "c.toml:1: faces.rtcd.tls: expected \"off\", \"self-signed\""),
+        (
+            "[faces.peerbok]\nx = 1",
+            "c.toml:1: faces.peerbok: unknown key; expected data_dir or a section of [http]",
+        ),
     ];
     for (text, expected) in table {
         let error = from_toml(text).expect_err(text).to_string();
@@ -102,6 +112,9 @@ fn a_file_says_everything() {
         listen_tcp = "10.0.0.1:8443"
         advertise = ["203.0.113.10", "203.0.113.10:9000", "2001:db8::1"]
         shards = 64
+        [faces.rtcd]
+        enabled = true
+        session_expiration_minutes = 5
         [metrics]
         listen = "127.0.0.1:9100"
         [log]
@@ -114,6 +127,7 @@ fn a_file_says_everything() {
     "#;
     let checked = from_toml(text).unwrap();
     assert_eq!(checked.http.tls, Tls::SelfSigned, "not loopback");
+    assert_eq!(checked.rtcd.as_ref().unwrap().session_expiration, Duration::from_secs(300));
     assert_eq!((checked.media.listen_udp.len(), checked.media.shards), (2, 64));
     assert_eq!(
         checked.media.advertise.iter().map(|advertised| advertised.port).collect::<Vec<_>>(),

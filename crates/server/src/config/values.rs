@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+use identity::Secret;
+
 use super::{
     public_url::PublicUrl,
     written::{Origin, Written},
@@ -21,6 +23,8 @@ pub(super) struct Set<T> {
 pub(super) trait Setting: Sized {
     /// Completes "expected …".
     const EXPECTED: &'static str;
+    /// Whether what was written must not be shown.
+    const SECRET: bool = false;
 
     /// Reads what was written; `None` when it is something else.
     fn read(written: &Written) -> Option<Self>;
@@ -229,6 +233,46 @@ impl Setting for StoreUrl {
         let path = rest.strip_prefix("//").unwrap_or(rest);
         let is_file = !path.is_empty() && !path.starts_with(':') && !path.contains('?');
         is_file.then(|| Self { file: PathBuf::from(path) })
+    }
+}
+
+/// A key that opens an administration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AdminKey(pub(super) Secret);
+
+/// Shortest key that an operator may choose.
+const ADMIN_KEY_LENGTH: usize = 16;
+
+impl AdminKey {
+    /// Returns the key with this text, if it is long enough.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        (text.len() >= ADMIN_KEY_LENGTH).then(|| Self(Secret::new(text)))
+    }
+}
+
+impl Setting for AdminKey {
+    const EXPECTED: &'static str = "a text of at least 16 bytes";
+    const SECRET: bool = true;
+
+    fn read(written: &Written) -> Option<Self> {
+        Self::parse(text(written)?)
+    }
+}
+
+/// A time in whole minutes, at least one and at most a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Minutes(pub(super) Duration);
+
+impl Setting for Minutes {
+    const EXPECTED: &'static str = "a whole number of minutes, 1 to 525600";
+
+    fn read(written: &Written) -> Option<Self> {
+        let minutes = match written {
+            Written::Number(number) => u64::try_from(*number).ok()?,
+            Written::Loose(loose) => loose.trim().parse().ok()?,
+            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
+        };
+        (1..=525_600).contains(&minutes).then(|| Self(Duration::from_secs(minutes * 60)))
     }
 }
 

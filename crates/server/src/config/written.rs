@@ -132,7 +132,15 @@ impl Entries {
                 DeValue::Table(section) => {
                     for (inner, value) in section {
                         let key = format!("{name}.{}", inner.get_ref());
-                        self.set(key, origin(inner.span()), written(value.get_ref()));
+                        match value.get_ref() {
+                            DeValue::Table(deeper) if is_section(&key) => {
+                                for (last, value) in deeper {
+                                    let key = format!("{key}.{}", last.get_ref());
+                                    self.set(key, origin(last.span()), written(value.get_ref()));
+                                }
+                            }
+                            value => self.set(key, origin(inner.span()), written(value)),
+                        }
                     }
                     // An empty section with a wrong name is still a mistake.
                     if section.is_empty() && !is_section(name) {

@@ -140,7 +140,8 @@ mod tests {
             }));
         }
         tokio::task::yield_now().await;
-        let right = desk.run(Standing::Prompt, address(1), &RealmId::new("b"), move || log.send("right"));
+        let other = RealmId::new("b");
+        let right = desk.run(Standing::Prompt, address(1), &other, move || log.send("right"));
         let (right, ()) = tokio::join!(right, async { go.send(()).unwrap() });
         right.unwrap().unwrap();
         for one in flood {
