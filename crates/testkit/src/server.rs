@@ -30,6 +30,19 @@ impl TestServer {
         Self::start_in_with(tempfile::tempdir().unwrap(), more).await
     }
 
+    /// The same, with the rtcd face, where anybody may register.
+    pub async fn start_rtcd() -> Self {
+        let face = [
+            ("enabled", "true"),
+            ("listen", "127.0.0.1:0"),
+            ("allow_self_registration", "true"),
+            ("open_metrics", "true"),
+        ];
+        let keys = face.map(|(key, value)| (format!("faces.rtcd.{key}"), value));
+        let more: Vec<_> = keys.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+        Self::start_with(&more).await
+    }
+
     async fn start_in(folder: TempDir) -> Self {
         Self::start_in_with(folder, &[]).await
     }
@@ -74,6 +87,29 @@ impl TestServer {
     /// Where it takes media over TCP.
     pub fn media_tcp(&self) -> SocketAddr {
         self.running.as_ref().unwrap().addresses.media_tcp[0]
+    }
+
+    /// Where the rtcd face listens.
+    pub fn rtcd(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().addresses.rtcd.unwrap()
+    }
+
+    /// Registers a client of the rtcd face; returns its key.
+    pub async fn register(&self, client: &str) -> String {
+        let key = format!("{client:k>32}");
+        let request = http_client().post(format!("http://{}/register", self.rtcd()));
+        let (status, body) = answer(request.json(&json!({"clientID": client, "authKey": key}))).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        key
+    }
+
+    /// Returns the sum over all series of one of rtcd's metrics.
+    pub async fn rtcd_metric(&self, name: &str) -> f64 {
+        let response = http_client().get(format!("http://{}/metrics", self.rtcd())).send().await.unwrap();
+        let text = response.text().await.unwrap();
+        let series = text.lines().filter_map(|line| line.strip_prefix(name));
+        let values = series.filter(|rest| rest.starts_with(['{', ' ']));
+        values.map(|rest| rest.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
     /// The data folder.
