@@ -37,14 +37,14 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Rooms and invites.
     pub rooms: Arc<Rooms>,
+    /// Tenants that host calls.
+    pub realms: Arc<Realms>,
     /// Who is in a call.
     pub calls: Arc<Calls>,
     /// Who is in a call that a realm's own servers host.
     pub hosting: Arc<Hosting>,
-    /// What is counted under rtcd's names.
+    /// Figures under rtcd's names.
     pub figures: RtcdFigures,
-    /// Realms, and whom they are believed by.
-    pub realms: Arc<Realms>,
     /// How much one address or one session may ask.
     pub limits: Arc<Limits>,
     /// Which pages may.
@@ -67,6 +67,8 @@ pub struct Parts {
     pub events: mpsc::Receiver<Event>,
     /// What is kept of the admin token.
     pub admin_token: TokenHash,
+    /// What holds for tenants.
+    pub realm_rules: RealmRules,
     /// Where people find us.
     pub public_url: PublicUrl,
 }
@@ -82,7 +84,7 @@ impl App {
     /// # Errors
     /// [`Refusal::Unavailable`] when the operating system has no chance to give.
     pub fn start(parts: Parts) -> Result<(Self, Tasks), Refusal> {
-        let Parts { store, media, events, admin_token, public_url } = parts;
+        let Parts { store, media, events, admin_token, realm_rules, public_url } = parts;
         let mut tasks = JoinSet::new();
         let (audit, audit_task) = Audit::new(store.clone());
         tasks.spawn(audit_task.run());
@@ -96,7 +98,6 @@ impl App {
             limits: limits.clone(),
             dialect: crate::faces::rooms::DIALECT,
         };
-        let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), RealmRules::default())?;
         let figures = RtcdFigures::new();
         let hosting = Arc::new(Hosting::new(media.clone(), crate::faces::rtcd::DIALECT, figures.clone()));
         let calls = Arc::new(Calls::new(parts, media));
@@ -106,12 +107,13 @@ impl App {
         let running = calls.clone();
         tasks.spawn(async move { running.run(others).await });
         tasks.spawn(Calls::forget(Arc::downgrade(&calls), expired));
+        let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), realm_rules)?;
         let app = Self {
             accounts: Arc::new(Accounts::new(store.clone(), audit.clone(), admin_token)),
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
+            realms: Arc::new(realms),
             calls,
             hosting,
-            realms: Arc::new(realms),
             figures,
             limits,
             origin: OwnOrigin::new(public_url.clone()),

@@ -16,18 +16,19 @@ use rustls::ServerConfig;
 use crate::{
     ambient,
     app::{App, Parts, Tasks},
-    config::{Checked, Proxy, PublicUrl, Tls},
+    config::{self, Checked, Proxy, PublicUrl, Tls},
     faces,
     folder_lock::FolderLock,
     http::{
         doors,
         health::{Health, guarded_metrics_routes, health_routes, open_metrics_routes},
         listener::{Listening, bind, serve},
+        plain_doors,
         tls::{self, TlsError},
     },
     media::{MediaConfig, MediaError, MediaPool, StartedMedia},
     metrics::Metrics,
-    services::Refusal,
+    services::{RealmRules, Refusal, Registration},
     whereabouts::Whereabouts,
 };
 
@@ -98,6 +99,8 @@ pub struct Addresses {
     pub media_tcp: Vec<SocketAddr>,
     /// The listener with nothing but metrics.
     pub metrics: Option<SocketAddr>,
+    /// The listener of the rtcd face.
+    pub rtcd: Option<SocketAddr>,
 }
 
 /// A running server. Dropping it cuts everything off; [`Running::stop`] says goodbye first.
@@ -112,6 +115,7 @@ pub struct Running {
     health: Health,
     main: Listening,
     /// Serves until the end; nobody waits for it.
+    rtcd: Option<Listening>,
     #[expect(dead_code, reason = "held: dropping it ends the listener")]
     metrics_listener: Option<Listening>,
     media: MediaPool,
@@ -155,6 +159,7 @@ struct Ground {
     sockets: Sockets,
     public_url: PublicUrl,
     certificate: Option<Certificate>,
+    rtcd_certificate: Option<Certificate>,
 }
 
 impl Ground {
@@ -172,20 +177,25 @@ impl Ground {
         // Before the services, since links and the certificate name the port.
         let sockets = Sockets::bind(&config)?;
         let public_url = config.http.public_url(sockets.main_address);
-        let certificate = certificate(&config, sockets.main_address.ip(), &public_url)?;
-        Ok(Self { config, lock, admin_token, store, sockets, public_url, certificate })
+        let names = names(&sockets.bound(), &public_url);
+        let show = |tls: &Tls| certificate(tls, &config.data_dir, &names);
+        let certificate = show(&config.http.tls)?;
+        let rtcd_certificate = config.rtcd.as_ref().map_or(Ok(None), |rtcd| show(&rtcd.tls))?;
+        Ok(Self { config, lock, admin_token, store, sockets, public_url, certificate, rtcd_certificate })
     }
 }
 
 impl Running {
     async fn begin(ground: Ground, media: StartedMedia) -> Result<Self, StartError> {
-        let Ground { config, lock, admin_token, store, sockets, public_url, certificate } = ground;
+        let Ground { config, lock, admin_token, store, sockets, public_url, certificate, rtcd_certificate } =
+            ground;
         let metrics = Arc::new(Metrics::new());
         let (app, tasks) = App::start(Parts {
             store: store.clone(),
             media: media.pool.clone(),
             events: media.events,
             admin_token,
+            realm_rules: config.rtcd.as_ref().map_or_else(RealmRules::default, realm_rules),
             public_url: public_url.clone(),
         })?;
         metrics.watch(media.pool.clone(), app.census());
@@ -195,6 +205,12 @@ impl Running {
         let routes = faces::routes(app.clone())
             .merge(health_routes(health.clone()))
             .merge(guarded_metrics_routes(Arc::clone(&metrics), accounts, limits));
+        let rtcd = config.rtcd.as_ref().zip(sockets.rtcd);
+        let rtcd = rtcd.map(|(config, socket)| {
+            let tls = rtcd_certificate.map(|shown| shown.config);
+            serve_rtcd(socket, config, tls, app.clone(), Arc::clone(&metrics))
+        });
+        let rtcd = rtcd.transpose()?;
         let routes = doors(routes, &public_url, config.http.proxy, Arc::clone(&metrics));
         let (tls, file) = certificate.map(|shown| (shown.config, shown.file)).unzip();
         let here = Whereabouts { address: sockets.main_address, certificate: file };
@@ -208,8 +224,9 @@ impl Running {
             media_udp: media.bound,
             media_tcp: media.bound_tcp,
             metrics: metrics_listener.as_ref().map(Listening::address),
+            rtcd: rtcd.as_ref().map(Listening::address),
         };
-        tracing::info!(http = %addresses.http, media = ?addresses.media_udp, media_tcp = ?addresses.media_tcp, "started");
+        tracing::info!(http = %addresses.http, media = ?addresses.media_udp, media_tcp = ?addresses.media_tcp, rtcd = ?addresses.rtcd, "started");
         Ok(Self {
             addresses,
             public_url,
@@ -217,6 +234,7 @@ impl Running {
             data_dir: config.data_dir,
             health,
             main,
+            rtcd,
             metrics_listener,
             media: media.pool,
             app: Some(app),
@@ -239,7 +257,9 @@ impl Running {
     pub async fn stop(mut self, deadline: Duration) {
         let begun = Instant::now();
         self.health.stop();
-        self.main.stop_accepting(deadline.mul_f32(0.6));
+        for listener in [Some(&self.main), self.rtcd.as_ref()].into_iter().flatten() {
+            listener.stop_accepting(deadline.mul_f32(0.6));
+        }
         let ended = tokio::time::timeout(deadline, self.wind_down(deadline)).await.is_ok();
         tracing::info!(took = ?begun.elapsed(), complete = ended, "stopped");
     }
@@ -250,6 +270,9 @@ impl Running {
             app.say_goodbye(deadline.mul_f32(0.6)).await;
         }
         self.main.ended().await;
+        if let Some(rtcd) = &mut self.rtcd {
+            rtcd.ended().await;
+        }
         let media = self.media.clone();
         _ = tokio::task::spawn_blocking(move || media.stop()).await;
         if let Some(tasks) = self.tasks.take() {
@@ -271,6 +294,7 @@ struct Sockets {
     main: TcpListener,
     main_address: SocketAddr,
     metrics: Option<TcpListener>,
+    rtcd: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -279,44 +303,69 @@ impl Sockets {
         let main = open(config.http.listen)?;
         let main_address =
             main.local_addr().map_err(|source| StartError::Listen { address: config.http.listen, source })?;
-        Ok(Self { main, main_address, metrics: config.metrics_listen.map(open).transpose()? })
+        let metrics = config.metrics_listen.map(open).transpose()?;
+        let rtcd = config.rtcd.as_ref().map(|rtcd| open(rtcd.listen)).transpose()?;
+        Ok(Self { main, main_address, metrics, rtcd })
+    }
+
+    /// The addresses of those listeners that may encrypt.
+    fn bound(&self) -> Vec<IpAddr> {
+        let rtcd = self.rtcd.as_ref().and_then(|socket| socket.local_addr().ok());
+        [Some(self.main_address), rtcd].into_iter().flatten().map(|address| address.ip()).collect()
     }
 }
 
-/// What the main listener shows.
+fn realm_rules(rtcd: &config::Rtcd) -> RealmRules {
+    RealmRules {
+        admin_key: rtcd.admin_key.clone(),
+        registration: if rtcd.allow_self_registration { Registration::Open } else { Registration::AdminOnly },
+        token_good_for: rtcd.session_expiration,
+    }
+}
+
+fn serve_rtcd(
+    socket: TcpListener,
+    config: &config::Rtcd,
+    tls: Option<Arc<ServerConfig>>,
+    app: App,
+    metrics: Arc<Metrics>,
+) -> Result<Listening, StartError> {
+    let settings = faces::rtcd::Settings { open_metrics: config.open_metrics };
+    let routes = faces::rtcd::routes(app, settings);
+    let routes = plain_doors(routes, config.proxy, metrics);
+    serve(socket, routes, tls, config.proxy)
+        .map_err(|source| StartError::Listen { address: config.listen, source })
+}
+
+/// What a listener shows.
 struct Certificate {
     config: Arc<ServerConfig>,
     file: PathBuf,
 }
 
-fn certificate(
-    config: &Checked,
-    bound: IpAddr,
-    public_url: &PublicUrl,
-) -> Result<Option<Certificate>, StartError> {
-    let (config, file) = match &config.http.tls {
+fn certificate(tls: &Tls, folder: &Path, names: &[String]) -> Result<Option<Certificate>, StartError> {
+    let (config, file) = match tls {
         Tls::Off => return Ok(None),
         Tls::Files { cert, key } => (tls::from_files(cert, key)?, absolute(cert)),
         Tls::SelfSigned => {
-            let made = tls::self_signed(&config.data_dir, &names(bound, public_url), SystemTime::now())?;
-            (made, absolute(&config.data_dir.join(tls::CERTIFICATE_FILE)))
+            let made = tls::self_signed(folder, names, SystemTime::now())?;
+            (made, absolute(&folder.join(tls::CERTIFICATE_FILE)))
         }
     };
     Ok(Some(Certificate { config, file }))
 }
 
-/// Every name by which a browser may come, for a made certificate.
-fn names(bound: IpAddr, public_url: &PublicUrl) -> Vec<String> {
+/// Every name by which somebody may come, for a made certificate: all listeners show the same.
+fn names(bound: &[IpAddr], public_url: &PublicUrl) -> Vec<String> {
     let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     names.insert(public_url.host().to_owned());
-    if bound.is_unspecified() {
+    if bound.iter().any(IpAddr::is_unspecified) {
         let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
         names.extend(
             interfaces.into_iter().filter(|one| !one.is_link_local()).map(|one| one.ip().to_string()),
         );
-    } else {
-        names.insert(bound.to_string());
     }
+    names.extend(bound.iter().filter(|address| !address.is_unspecified()).map(IpAddr::to_string));
     names.into_iter().collect()
 }
 

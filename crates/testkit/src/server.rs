@@ -17,12 +17,13 @@ pub struct TestServer {
     /// Where it listens.
     pub address: SocketAddr,
     folder: TempDir,
+    more: Vec<(String, String)>,
 }
 
 impl TestServer {
     /// Starts a server with a new data folder.
     pub async fn start() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap()).await
+        Self::start_with(&[]).await
     }
 
     /// The same, with other configuration besides: keys and values.
@@ -43,10 +44,6 @@ impl TestServer {
         Self::start_with(&more).await
     }
 
-    async fn start_in(folder: TempDir) -> Self {
-        Self::start_in_with(folder, &[]).await
-    }
-
     async fn start_in_with(folder: TempDir, more: &[(&str, &str)]) -> Self {
         let data = folder.path().join("data");
         let flag = |key: &str, value: &str| Override {
@@ -60,18 +57,20 @@ impl TestServer {
             flag("media.listen_udp", "127.0.0.1:0"),
             flag("media.listen_tcp", "127.0.0.1:0"),
         ];
+        let owned = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let more = more.iter().map(|(key, value)| flag(key, value));
         let flags: Vec<Override> = flags.into_iter().chain(more).collect();
         let running = Server::start(load(None, [], &flags).unwrap()).await.unwrap();
         let admin_token = std::fs::read_to_string(data.join("admin-token")).unwrap().trim().to_owned();
         let address = running.addresses.http;
-        Self { running: Some(running), admin_token, address, folder }
+        Self { running: Some(running), admin_token, address, folder, more: owned }
     }
 
     /// Stops it, and starts another one in the same data folder; its port is another one.
     pub async fn restart(mut self) -> Self {
         self.running.take().unwrap().stop(Duration::from_secs(5)).await;
-        Self::start_in(self.folder).await
+        let more: Vec<_> = self.more.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        Self::start_in_with(self.folder, &more).await
     }
 
     /// Says goodbye to everybody and ends.
@@ -89,7 +88,7 @@ impl TestServer {
         self.running.as_ref().unwrap().addresses.media_tcp[0]
     }
 
-    /// Where the rtcd face listens.
+    /// Where the rtcd face listens; it has to be enabled.
     pub fn rtcd(&self) -> SocketAddr {
         self.running.as_ref().unwrap().addresses.rtcd.unwrap()
     }

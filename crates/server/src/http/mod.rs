@@ -37,6 +37,17 @@ use problem::Problem;
 /// A request that is not answered by then is given up; an upgraded connection is not counted.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Puts the doors before the routes of a face with a listener and a manner of its own: as [`doors`], without the headers that browsers
+/// need, and with 404 left to the face.
+pub fn plain_doors(routes: Router, proxy: Proxy, metrics: Arc<Metrics>) -> Router {
+    routes
+        .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, give_up))
+        .layer(middleware::from_fn_with_state(metrics, record::record))
+        .layer(middleware::from_fn(record::unmarked))
+        .layer(middleware::from_fn_with_state(proxy, peer::identify))
+}
+
 /// Puts the doors before the routes of the main listener. What matches no route gets 404 as a problem.
 pub fn doors(routes: Router, public_url: &PublicUrl, proxy: Proxy, metrics: Arc<Metrics>) -> Router {
     let security = headers::SecurityHeaders::new(public_url);

@@ -15,6 +15,13 @@ use crate::metrics::Metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Middleware: takes the request's id off the answer again, for protocols that have none.
+pub(super) async fn unmarked(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().remove(REQUEST_ID);
+    response
+}
+
 /// Middleware: gives the request an id, which stands in the answer and in every log line of it, and counts it. Only the route is logged,
 /// never the path, the query or a header.
 pub(super) async fn record(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {

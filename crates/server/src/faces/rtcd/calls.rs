@@ -5,24 +5,27 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::any;
+use identity::RealmId;
 use serde::Serialize;
 use wire::rtcd::MAX_MESSAGE;
 
+use super::answers::{json, text, unauthorized};
+use super::registration::authorization;
+use super::routes::only;
 use super::socket::talk;
 use crate::app::App;
 use crate::http::peer::Peer;
+use crate::services::NotBelieved;
 use crate::services::hosting::{Absent, SessionShown};
-use crate::services::{Caller, NotBelieved};
 
 /// `/ws`, `/calls/{call}/sessions` and `/calls/{call}/sessions/{session}`.
-pub(super) fn routes(app: App) -> Router {
+pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/ws", any(open))
-        .route("/calls/{call}/sessions", any(list))
-        .route("/calls/{call}/sessions/{session}", any(show))
-        .with_state(app)
+        .route("/calls/{call}/sessions", only(Method::GET, list))
+        .route("/calls/{call}/sessions/{session}", only(Method::GET, show))
 }
 
 async fn open(
@@ -31,13 +34,10 @@ async fn open(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let caller = match caller(&app, &headers, from).await {
+    // rtcd says 200 and nothing where nobody is believed; its client takes both for the same.
+    let caller = match app.realms.caller(authorization(&headers), from).await {
         Ok(caller) => caller,
-        Err(refused @ (NotBelieved::TooMany { .. } | NotBelieved::Unavailable)) => {
-            return text(StatusCode::SERVICE_UNAVAILABLE, format!("{refused}\n"));
-        }
-        // rtcd says 200 and nothing; its client takes both for the same.
-        Err(refused) => return text(StatusCode::UNAUTHORIZED, format!("{refused}\n")),
+        Err(not_believed) => return unauthorized(&not_believed),
     };
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
@@ -55,7 +55,7 @@ async fn open(
 
 /// As gorilla/websocket refuses a handshake.
 fn refuse(status: StatusCode) -> Response {
-    let mut response = text(status, format!("{}\n", status.canonical_reason().unwrap_or_default()));
+    let mut response = text(status, status.canonical_reason().unwrap_or_default());
     response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     response
 }
@@ -69,39 +69,38 @@ fn is_own_page(headers: &HeaderMap) -> bool {
     host.is_some() && authority.zip(host).is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
 }
 
-async fn list(
-    State(app): State<App>,
-    method: Method,
-    from: Peer,
-    headers: HeaderMap,
-    Path(call): Path<String>,
-) -> Response {
-    let caller = match realm_only(&app, &method, &headers, from).await {
-        Ok(caller) => caller,
+async fn list(State(app): State<App>, from: Peer, headers: HeaderMap, Path(call): Path<String>) -> Response {
+    let realm = match realm(&app, &headers, from).await {
+        Ok(realm) => realm,
         Err(refusal) => return refusal,
     };
-    let Some(realm) = caller.realm() else { return unauthorized() };
-    match app.hosting.sessions(realm, &call) {
-        Ok(sessions) => json(&sessions.iter().map(Shown::of).collect::<Vec<_>>()),
-        Err(absent) => not_found("failed to get session configs", absent),
+    match app.hosting.sessions(&realm, &call) {
+        Ok(sessions) => shown(&sessions.iter().map(Shown::of).collect::<Vec<_>>()),
+        Err(absent) => missing("failed to get session configs", absent),
     }
 }
 
 async fn show(
     State(app): State<App>,
-    method: Method,
     from: Peer,
     headers: HeaderMap,
     Path((call, session)): Path<(String, String)>,
 ) -> Response {
-    let caller = match realm_only(&app, &method, &headers, from).await {
-        Ok(caller) => caller,
+    let realm = match realm(&app, &headers, from).await {
+        Ok(realm) => realm,
         Err(refusal) => return refusal,
     };
-    let Some(realm) = caller.realm() else { return unauthorized() };
-    match app.hosting.session(realm, &call, &session) {
-        Ok(session) => json(&Shown::of(&session)),
-        Err(absent) => not_found("failed to get session config", absent),
+    match app.hosting.session(&realm, &call, &session) {
+        Ok(session) => shown(&Shown::of(&session)),
+        Err(absent) => missing("failed to get session config", absent),
+    }
+}
+
+/// Returns whose calls are asked for. A failure that is not the asker's is neither 401 nor 404: a plugin would end calls that go on.
+async fn realm(app: &App, headers: &HeaderMap, from: Peer) -> Result<RealmId, Response> {
+    match app.realms.caller(authorization(headers), from).await {
+        Ok(caller) => caller.realm().cloned().ok_or_else(|| unauthorized(&NotBelieved::Nameless)),
+        Err(not_believed) => Err(unauthorized(&not_believed)),
     }
 }
 
@@ -147,47 +146,16 @@ impl<'a> Shown<'a> {
     }
 }
 
-async fn caller(app: &App, headers: &HeaderMap, from: Peer) -> Result<Caller, NotBelieved> {
-    let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    app.realms.caller(authorization, from).await
-}
-
-/// Returns who asks by GET, if it is a realm.
-async fn realm_only(app: &App, method: &Method, headers: &HeaderMap, from: Peer) -> Result<Caller, Response> {
-    if method != Method::GET {
-        return Err(text(StatusCode::NOT_FOUND, "404 page not found\n".to_owned()));
-    }
-    match caller(app, headers, from).await {
-        Ok(caller) => Ok(caller),
-        Err(NotBelieved::TooMany { .. } | NotBelieved::Unavailable) => {
-            // 401 or 404 would make a plugin end calls that go on.
-            Err(text(StatusCode::SERVICE_UNAVAILABLE, "unavailable\n".to_owned()))
-        }
-        Err(_) => Err(unauthorized()),
-    }
-}
-
-fn unauthorized() -> Response {
-    text(StatusCode::UNAUTHORIZED, "unauthorized\n".to_owned())
-}
-
-fn not_found(what: &str, absent: Absent) -> Response {
+fn missing(what: &str, absent: Absent) -> Response {
     let absent = match absent {
         Absent::Realm => "group not found",
         Absent::Call => "call not found",
         Absent::Session => "session not found",
     };
-    text(StatusCode::NOT_FOUND, format!("{what}: {absent}\n"))
+    text(StatusCode::NOT_FOUND, &format!("{what}: {absent}"))
 }
 
-/// As Go's `http.Error` answers.
-fn text(status: StatusCode, body: String) -> Response {
-    let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    (status, [kind, (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], body).into_response()
-}
-
-fn json(body: &impl Serialize) -> Response {
+fn shown(body: &impl Serialize) -> Response {
     // Cannot fail: texts and flags.
-    let text = serde_json::to_string(body).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json")], format!("{text}\n")).into_response()
+    json(StatusCode::OK, serde_json::to_string(body).unwrap_or_default() + "\n")
 }

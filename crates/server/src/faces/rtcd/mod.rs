@@ -1,17 +1,13 @@
-//! The rtcd face: `docs/faces/rtcd.md`.
+//! Mattermost's rtcd, as its clients see it: `docs/faces/rtcd.md`. A listener of its own.
 
+pub(crate) mod answers;
 mod calls;
 mod connection;
 mod data_channel;
+mod machine;
+mod registration;
+mod routes;
 mod socket;
 
-use axum::Router;
-
-use crate::app::App;
-
 pub use data_channel::DIALECT;
-
-/// Its routes.
-pub fn routes(app: App) -> Router {
-    calls::routes(app)
-}
+pub use routes::{Settings, routes};

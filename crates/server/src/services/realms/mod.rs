@@ -7,6 +7,8 @@ mod operator;
 mod proven;
 mod refused;
 mod registered;
+#[cfg(test)]
+mod tests;
 mod turns;
 
 use std::sync::Arc;

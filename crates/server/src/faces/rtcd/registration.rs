@@ -1,0 +1,78 @@
+//! `POST /register`, `/unregister` and `/login` (rtcd service/auth.go). The order of the checks is rtcd's, since it decides which fault is named.
+
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use identity::Secret;
+use wire::Masked;
+use wire::rtcd::envelope::{Answer, Credentials, MAX_BODY};
+
+use super::answers::{envelope, login_refused, refused, register_refused, unregister_refused};
+use crate::app::App;
+use crate::http::peer::Peer;
+use crate::services::UnregisterRefused;
+
+/// Returns the bytes of `Authorization`, the first if there are several, as Go takes it.
+pub(crate) fn authorization(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes)
+}
+
+pub(super) async fn register(State(app): State<App>, from: Peer, request: Request) -> Response {
+    let registrar = match app.realms.registrar(authorization(request.headers()), from).await {
+        Ok(registrar) => registrar,
+        Err(refused) => return register_refused(&refused),
+    };
+    let said = match read(request).await {
+        Ok(said) => said,
+        Err(answer) => return answer,
+    };
+    match app.realms.register(&registrar, said.client_id, Secret::new(said.auth_key.0), from).await {
+        Ok(realm) => {
+            let client_id = Some(realm.as_str().to_owned());
+            envelope(StatusCode::CREATED, Answer { client_id, ..Answer::default() })
+        }
+        Err(refused) => register_refused(&refused),
+    }
+}
+
+pub(super) async fn unregister(State(app): State<App>, from: Peer, request: Request) -> Response {
+    if let Err(refused) = app.realms.may_unregister() {
+        return unregister_refused(&refused);
+    }
+    let caller = match app.realms.caller(authorization(request.headers()), from).await {
+        Ok(caller) => caller,
+        Err(not_believed) => return unregister_refused(&UnregisterRefused::NotBelieved(not_believed)),
+    };
+    let said = match read(request).await {
+        Ok(said) => said,
+        Err(answer) => return answer,
+    };
+    match app.realms.unregister(&caller, said.client_id, from).await {
+        Ok(()) => envelope(StatusCode::OK, Answer::default()),
+        Err(refused) => unregister_refused(&refused),
+    }
+}
+
+pub(super) async fn log_in(State(app): State<App>, from: Peer, request: Request) -> Response {
+    let said = match read(request).await {
+        Ok(said) => said,
+        Err(answer) => return answer,
+    };
+    match app.realms.log_in(said.client_id, &Secret::new(said.auth_key.0), from).await {
+        Ok(token) => {
+            let bearer_token = Some(Masked(token.expose().to_owned()));
+            envelope(StatusCode::OK, Answer { bearer_token, ..Answer::default() })
+        }
+        Err(refused) => login_refused(&refused),
+    }
+}
+
+async fn read(request: Request) -> Result<Credentials, Response> {
+    // One byte above the limit is told apart by the decoder.
+    let Ok(body) = to_bytes(request.into_body(), MAX_BODY + 1).await else {
+        return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, &"http: request body too large"));
+    };
+    let status = if body.len() > MAX_BODY { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+    Credentials::decode(&body).map_err(|fault| refused(status, &fault))
+}
