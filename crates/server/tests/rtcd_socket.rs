@@ -117,22 +117,18 @@ async fn every_captured_error_leaves_the_connection_as_it_was() {
     let scenario: Value =
         serde_json::from_str(include_str!("../../wire/tests/vectors/rtcd/ws-errors.json")).unwrap();
     let mut said = 0;
-    for frame in scenario["frames"].as_array().unwrap() {
-        let Some(hex) = frame["hex"].as_str() else { continue };
-        let digits = hex.as_bytes().chunks(2);
-        let bytes: Vec<u8> =
-            digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect();
+    for (frame, text) in frames_of_client(&scenario) {
         // The session that joins there comes to its offer too, and to its end.
-        match (frame["channel"].as_str().unwrap(), frame["dir"].as_str().unwrap()) {
-            ("ws", "client->server") => plugin.send(Message::binary(bytes)).await,
-            ("ws-text", "client->server") => {
-                plugin.send(Message::text(String::from_utf8(bytes).unwrap())).await
-            }
-            _ => continue,
-        }
+        plugin
+            .send(if text {
+                Message::text(String::from_utf8(frame).unwrap())
+            } else {
+                Message::binary(frame)
+            })
+            .await;
         said += 1;
     }
-    assert_eq!(said, 31);
+    assert_eq!(said, 34);
     let mut heard = Vec::new();
     loop {
         let message = plugin.next().await.unwrap();
@@ -280,6 +276,43 @@ async fn a_realm_sees_its_own_sessions_and_no_others() {
         ask("clientA", &key, "callA/sessions").await,
         (404, "failed to get session configs: group not found\n".into())
     );
+}
+
+#[tokio::test]
+async fn a_first_offer_that_is_bad_or_never_comes_ends_the_session_as_captured() {
+    let server = TestServer::start_rtcd().await;
+    let key = server.register("clientA").await;
+    let scenarios = [
+        (include_str!("../../wire/tests/vectors/rtcd/ws-bad-first-offer.json"), 0.0..1.0),
+        (include_str!("../../wire/tests/vectors/rtcd/ws-signaling-timeout.json"), 10.0..10.6),
+    ];
+    for (scenario, after) in scenarios {
+        let scenario: Value = serde_json::from_str(scenario).unwrap();
+        let mut plugin = Plugin::open(server.rtcd(), "clientA", &key).await.unwrap();
+        let began = Instant::now();
+        for (frame, _) in frames_of_client(&scenario) {
+            plugin.send(Message::binary(frame)).await;
+        }
+        assert_eq!(plugin.next().await, Ok(ServerMessage::Close { session: "sessionA".into() }));
+        assert!(after.contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
+        assert!(plugin.is_quiet(QUIET).await);
+    }
+    assert!(server.rtcd_metric("rtcd_rtc_errors_total").await > 1.0);
+    assert_eq!(server.rtcd_metric("rtcd_rtc_sessions_total").await, 0.0);
+}
+
+/// What a captured client sent by its WebSocket, and whether as a text.
+fn frames_of_client(scenario: &Value) -> Vec<(Vec<u8>, bool)> {
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    let frames =
+        scenario["frames"].as_array().unwrap().iter().filter(|frame| frame["dir"] == "client->server");
+    let sockets = frames.filter(|frame| frame["channel"] == "ws" || frame["channel"] == "ws-text");
+    sockets
+        .map(|frame| {
+            let hex = frame["hex"].as_str().unwrap().as_bytes();
+            (hex.chunks(2).map(byte).collect(), frame["channel"] == "ws-text")
+        })
+        .collect()
 }
 
 fn piece(bytes: Vec<u8>, opcode: OpCode, last: bool) -> Message {

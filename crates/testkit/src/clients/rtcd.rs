@@ -266,6 +266,9 @@ impl Party {
             }
         }
         let mut heard = Vec::new();
+        if plugins.is_empty() {
+            tokio::time::sleep(STEP).await;
+        }
         for plugin in plugins.iter_mut() {
             while let Ok(message) = timeout(STEP, plugin.maybe_next()).await {
                 let Ok(message) = message else { break };
