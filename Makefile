@@ -71,7 +71,7 @@ bench: rust-needs
 SEEDS ?= 500
 SEED ?=
 sim: rust-needs
-	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --release --locked --package sfu --test seeds -- --exact stories_end_well
+	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --release --locked --package sfu --test seeds -- stories_
 
 ## fuzz: every target for FUZZ_SECONDS, from its corpus.
 FUZZ_SECONDS ?= 60

@@ -1,15 +1,18 @@
 //! Offers and answers of one of two in a room, as texts. Nothing may panic, not even where the shard would catch it; every offer gets an
 //! answer or a refusal, or ends the connection; the other one stays.
 //!
-//! The input is text: `== offer` or `== answer` begins a description, and `@7` stands for line 7 of what a good client would answer to our
+//! The input is text: `== offer` or `== answer` begins a description, `== name` lines of a mid and the number of a source, and an input that
+//! begins with `!` is of a client of demanding manners.
+//!
+//! In a description `@7` stands for line 7 of what a good client would answer to our
 //! latest offer.
 #![no_main]
 
 use std::time::{Duration, Instant};
 
-use fuzz::room::{ANA, events, shard, sources, wire_form};
+use fuzz::room::{ANA, DEMANDING, events, shard_for, sources, wire_form};
 use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
-use sfu::{Command, EventKind, Shard};
+use sfu::{Command, EventKind, Manners, Shard, Source};
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     fuzz::lines::mutate(data, size, max_size, seed)
@@ -17,12 +20,13 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 
 fuzz_target!(|text: &[u8]| -> Corpus {
     let Ok(text) = str::from_utf8(text) else { return Corpus::Reject };
-    let mut talk = Talk::new();
+    let mut talk = Talk::new(if text.starts_with('!') { DEMANDING } else { Manners::default() });
     for (id, said) in (0..).zip(text.split("== ").skip(1).take(6)) {
         let mut lines = said.lines();
         match lines.next() {
             Some("offer") => talk.offer(id, lines),
             Some("answer") => talk.answer(lines),
+            Some("name") => talk.name(lines),
             _ => {}
         }
     }
@@ -41,9 +45,9 @@ struct Talk {
 }
 
 impl Talk {
-    fn new() -> Self {
+    fn new(manners: Manners) -> Self {
         let now = Instant::now();
-        Self { now, shard: shard(now), own: Vec::new(), pending: (0, Vec::new()), here: true }
+        Self { now, shard: shard_for(now, manners), own: Vec::new(), pending: (0, Vec::new()), here: true }
     }
 
     fn offer<'a>(&mut self, id: u32, lines: impl Iterator<Item = &'a str>) {
@@ -69,6 +73,15 @@ impl Talk {
     fn answer<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
         let sdp = self.filled_in(lines);
         let said = self.obey(Command::Answer { participant: ANA, id: self.pending.0, sdp });
+        self.here &= !said.iter().any(|kind| matches!(kind, EventKind::Left(_)));
+    }
+
+    fn name<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
+        let named = lines.filter_map(|line| line.split_once(' ')).map(|(mid, number)| {
+            let source = number.parse().ok().and_then(|number: usize| Source::ALL.get(number).copied());
+            (mid.to_owned(), source)
+        });
+        let said = self.obey(Command::Name { participant: ANA, sources: named.collect() });
         self.here &= !said.iter().any(|kind| matches!(kind, EventKind::Left(_)));
     }
 

@@ -6,6 +6,11 @@ use libfuzzer_sys::fuzzer_mutate;
 const STOCK: &[&str] = &[
     "== offer",
     "== answer",
+    "== name",
+    "0 0",
+    "1 1",
+    "1 -",
+    "2 2",
     "@0",
     "a=sendrecv",
     "a=sendonly",

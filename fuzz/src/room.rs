@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sfu::{
-    Certificate, Codec, Command, Event, EventKind, LeaveReason, Manners, Output, ParticipantId, Profile,
-    RoomId, Shard, ShardConfig, ShardIndex, Source,
+    Activity, Certificate, Codec, Command, Event, EventKind, Extensions, Glare, LeaveReason, Manners, Names,
+    Output, ParticipantId, Profile, RoomId, Shard, ShardConfig, ShardIndex, Source,
 };
 use str0m::config::CryptoProvider;
 
@@ -16,8 +16,25 @@ pub const BEN: ParticipantId = ParticipantId(2);
 /// What Chromium offers with voice, a camera in three layers and a data channel.
 pub const CHROMIUM: &str = include_str!("../corpus/sfu_descriptions/chromium");
 
+/// What no client of the house's own asks for; every offer is still answered at once.
+pub const DEMANDING: Manners = Manners {
+    names: Names::Telling,
+    glare: Glare::Yield,
+    waits_for_channel: false,
+    late_sources: true,
+    prefers_its_codecs: true,
+    extensions: Extensions::Few,
+    activity: Activity::Variation,
+    tells_tracks: true,
+};
+
 /// Shard 0 of two, where Ana has joined and Ben, who has offered.
 pub fn shard(now: Instant) -> Shard {
+    shard_for(now, Manners::default())
+}
+
+/// The same with an Ana of other manners.
+pub fn shard_for(now: Instant, manners: Manners) -> Shard {
     let config = ShardConfig {
         index: ShardIndex(0),
         candidates: vec![SERVER.into()],
@@ -31,7 +48,8 @@ pub fn shard(now: Instant) -> Shard {
     let mut shard = made.expect("a shard of a good configuration");
     shard.set_shards(2);
     for participant in [ANA, BEN] {
-        let profile = profile();
+        let manners = if participant == ANA { manners } else { Manners::default() };
+        let profile = Profile { manners, ..profile() };
         shard.handle_command(now, Command::Join { room: RoomId(1), participant, incarnation: 1, profile, muted: sfu::Sources::default() });
     }
     let sdp = wire_form(&CHROMIUM.lines().skip(1).collect::<Vec<_>>());

@@ -73,9 +73,9 @@ impl Variation {
         }
     }
 
-    /// Forgets everything: the voice is muted.
-    pub(crate) fn reset(&mut self) {
-        *self = Self::with(self.rules);
+    /// Forgets everything: the voice is muted, or gone. Returns whether it spoke.
+    pub(crate) fn reset(&mut self) -> bool {
+        std::mem::replace(self, Self::with(self.rules)).since.is_some()
     }
 }
 
@@ -101,10 +101,10 @@ mod tests {
     use super::*;
 
     /// As [`deviation`] with the library's root.
-    fn root(levels: &[u8]) -> u32 {
+    fn root(levels: &[u8]) -> f64 {
         let mean = (levels.iter().map(|level| f64::from(*level)).sum::<f64>() / levels.len() as f64).round();
         let squares: f64 = levels.iter().map(|level| (f64::from(*level) - mean).powi(2)).sum();
-        (squares / (levels.len() - 1) as f64).sqrt().round() as u32
+        (squares / (levels.len() - 1) as f64).sqrt().round()
     }
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
         for _ in 0..2_000 {
             let most = rng.u8(1..=127);
             let levels: Vec<u8> = (0..rng.usize(2..60)).map(|_| rng.u8(0..=most)).collect();
-            assert_eq!(deviation(&levels), root(&levels), "{levels:?}");
+            assert_eq!(f64::from(deviation(&levels)), root(&levels), "{levels:?}");
         }
     }
 
@@ -156,7 +156,7 @@ mod tests {
         };
         assert_eq!(speak(&mut voice, 50), [], "the ring is being filled");
         assert_eq!(speak(&mut voice, 1), [true]);
-        voice.reset();
+        assert!(voice.reset() && !voice.reset());
         assert_eq!(speak(&mut voice, 50), []);
         assert_eq!(speak(&mut voice, 1), [true], "it had ceased");
     }

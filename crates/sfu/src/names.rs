@@ -41,8 +41,8 @@ fn plain(stream: &str, source: Source) -> Name {
         Source::Screen => ("-screen", "screen"),
         Source::ScreenAudio => ("-screen", "screen-audio"),
     };
-    let track = cut(format!("{kind}_{stream}"));
-    Name { stream: cut(format!("{stream}{suffix}")), cname: track.clone(), track }
+    let track = cut(&format!("{kind}_{stream}"));
+    Name { stream: cut(&format!("{stream}{suffix}")), cname: track.clone(), track }
 }
 
 fn telling(stream: String, source: Source, suffix: &str) -> Name {
@@ -57,7 +57,7 @@ fn telling(stream: String, source: Source, suffix: &str) -> Name {
     Name { track: format!("{kind}_{publisher}_{suffix}"), cname: stream.clone(), stream }
 }
 
-fn cut(text: String) -> String {
+fn cut(text: &str) -> String {
     text.chars().take(MAX_PART).collect()
 }
 

@@ -97,6 +97,7 @@ impl Shard {
         if let Some(sdp) = answer {
             let sdp = self.keep_ufrag_ours(seat, sdp);
             self.tell_seat(seat, EventKind::Answer { id, sdp });
+            self.settle_activity(seat);
             self.rewire_room_of(now, seat);
         } else {
             // While its own was under way the participant ignored ours.

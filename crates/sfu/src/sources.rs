@@ -128,6 +128,7 @@ impl Shard {
             }
         }
         if participant.name(sources) {
+            self.settle_activity(seat);
             self.rewire_room_of(now, seat);
         }
     }

@@ -34,6 +34,15 @@ impl Shard {
         }
     }
 
+    /// A voice that is published no more does not speak, either.
+    pub(crate) fn settle_activity(&mut self, seat: Seat) {
+        let Some(participant) = self.seats.get_mut(seat) else { return };
+        let published = participant.published.iter().any(|track| track.source == Source::Voice);
+        if !published && participant.variation.reset() {
+            self.tell_seat(seat, EventKind::Speaking(false));
+        }
+    }
+
     /// Tells that somebody begins or ceases to be loud, where that is what counts.
     fn tell_loudness(&mut self, seat: Seat, loud: bool) {
         if self.seats.get(seat).is_some_and(|had| had.profile.manners.activity == Activity::Loudness) {

@@ -9,14 +9,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use sfu::{
-    Activity, Codec, Command, EventKind, Extensions, Glare, Manners, Names, Output, ParticipantId, Profile,
-    RoomId, Shard, ShardConfig, ShardIndex, SignalRefusal, Source, Sources,
+    Codec, Command, EventKind, Output, ParticipantId, Profile, RoomId, Shard, ShardConfig, ShardIndex,
+    SignalRefusal, Source, Sources,
 };
-use testkit::stage::server_certificate;
+use testkit::stage::{DEMANDING, Stage, Weather, server_certificate};
 
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wire/tests/vectors/rtcd/sdp.json");
 
@@ -93,7 +93,7 @@ fn rtcds_answer(exchange: &Value) -> String {
 }
 
 fn our_answer(offer: &str, av1_first: bool) -> Result<String, SignalRefusal> {
-    let now = Instant::now();
+    let now = Stage::new(0, Weather::FAIR).now;
     let config = ShardConfig {
         index: ShardIndex(0),
         candidates: vec![SocketAddr::from(([127, 0, 0, 1], 8443))],
@@ -134,16 +134,7 @@ fn profile(av1_first: bool) -> Profile {
         max_voices: 8,
         max_cameras: 25,
         keyframe_gap: Duration::from_secs(1),
-        manners: Manners {
-            names: Names::Telling,
-            glare: Glare::Insist,
-            waits_for_channel: true,
-            late_sources: true,
-            prefers_its_codecs: true,
-            extensions: Extensions::Few,
-            activity: Activity::Variation,
-            tells_tracks: true,
-        },
+        manners: DEMANDING,
     }
 }
 

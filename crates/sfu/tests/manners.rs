@@ -11,19 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sfu::Source::{Camera, Screen, ScreenAudio, Voice};
-use sfu::{Activity, Codec, Command, EventKind, Extensions, Glare, LeaveReason, Manners, Names, Source};
-use testkit::stage::{Encoding, Loudness, Stage, Stamp, Weather};
+use sfu::{Codec, Command, EventKind, LeaveReason, Source};
+use str0m::media::KeyframeRequestKind;
+use testkit::stage::{DEMANDING, Encoding, Loudness, Stage, Stamp, Weather};
 
-const MANNERS: Manners = Manners {
-    names: Names::Telling,
-    glare: Glare::Insist,
-    waits_for_channel: true,
-    late_sources: true,
-    prefers_its_codecs: true,
-    extensions: Extensions::Few,
-    activity: Activity::Variation,
-    tells_tracks: true,
-};
 const AV1_FIRST: [Codec; 3] = [Codec::Opus, Codec::Av1, Codec::Vp8];
 const VP8_FIRST: [Codec; 3] = [Codec::Opus, Codec::Vp8, Codec::Av1];
 
@@ -439,10 +430,116 @@ fn many_viewers_cost_the_publisher_one_key_frame_a_second() {
     assert!(viewers.iter().all(|viewer| stage.heard(*viewer, sharer, Screen).began_well));
 }
 
+#[test]
+fn a_full_intra_request_is_passed_on_as_a_picture_loss_is() {
+    for kind in [KeyframeRequestKind::Pli, KeyframeRequestKind::Fir] {
+        let mut stage = Stage::new(76, Weather::FAIR);
+        let sharer = enter(&mut stage, &[Screen]);
+        let viewer = enter(&mut stage, &[]);
+        stage.run(seconds(3));
+        let before = stage.clients[sharer].keyframes_asked;
+        let now = stage.now;
+        stage.clients[viewer].request_keyframes_by(now, kind);
+        stage.run(seconds(1));
+        assert_eq!(stage.clients[sharer].keyframes_asked, before + 1, "{kind:?}");
+    }
+}
+
+#[test]
+fn who_has_no_rtx_is_sent_nothing_twice_and_sees_on_by_key_frames() {
+    let mut stage = Stage::new(77, Weather::FAIR);
+    let sharer = enter(&mut stage, &[Screen]);
+    let viewer = prepare(&mut stage);
+    // As pion, which strikes it out.
+    stage.clients[viewer].alter_answer = Some(without_rtx);
+    stage.enter(viewer, &[]);
+    stage.run(seconds(2));
+    let address = stage.clients[viewer].address;
+    stage.net.local.insert(address, Weather { loss: 0.05, ..Weather::FAIR });
+    for _ in 0..5 {
+        let now = stage.now;
+        stage.clients[viewer].request_keyframes(now);
+        stage.run(seconds(2));
+    }
+    let heard = stage.heard(viewer, sharer, Screen);
+    assert!(heard.missing() > 10, "what was lost stays lost: {}", heard.missing());
+    assert!(heard.key_frames > 3, "{}", heard.key_frames);
+    // Nothing came under a number that had come before: str0m drops what SRTP has seen, and so do others.
+    assert_eq!(heard.packets, heard.numbers.len() as u64);
+    assert_eq!(stage.shard.stats().panics, 0);
+}
+
+#[test]
+fn a_track_of_ours_that_ends_leaves_what_the_client_sends_on_its_m_line() {
+    let mut stage = Stage::new(78, Weather::FAIR);
+    let speaker = enter(&mut stage, &[Voice]);
+    let viewer = enter(&mut stage, &[]);
+    stage.run(seconds(2));
+    // As browsers do, it puts its microphone on the m-line that brought another's voice.
+    let mid = stage.clients[viewer].sending[0].mid.clone();
+    stage.send_on(viewer, &mid, Voice);
+    stage.run(seconds(2));
+    assert!(stage.heard(speaker, viewer, Voice).packets > 50);
+    let names = names_of(&stage, viewer);
+    assert_eq!(names, [("voice".to_owned(), name_of(speaker))]);
+    for _ in 0..2 {
+        stage.withdraw(speaker, Voice);
+        stage.run(seconds(1));
+        let before = stage.heard(speaker, viewer, Voice).packets;
+        stage.run(seconds(1));
+        assert!(stage.heard(speaker, viewer, Voice).packets > before + 40, "its sound goes on");
+        let before = stage.heard(viewer, speaker, Voice).packets;
+        stage.offer(speaker, &[Voice]);
+        stage.run(seconds(2));
+        assert_eq!(stage.clients[viewer].sending[0].mid, mid);
+        assert!(stage.heard(viewer, speaker, Voice).packets > before + 50);
+    }
+    assert!(stage.heard(speaker, viewer, Voice).packets > 300);
+}
+
+#[test]
+fn a_voice_that_is_taken_back_does_not_speak_on() {
+    let mut stage = Stage::new(79, Weather::FAIR);
+    let speaker = enter(&mut stage, &[Voice]);
+    for syllable in 0..20 {
+        let dbov = if syllable % 2 == 0 { -20 } else { -80 };
+        stage.clients[speaker].loudness = Some(Loudness { dbov, voice: true });
+        stage.run(Duration::from_millis(150));
+    }
+    assert_eq!(spoke(&stage, speaker), [true]);
+    stage.withdraw(speaker, Voice);
+    stage.run(seconds(1));
+    assert_eq!(spoke(&stage, speaker), [true, false]);
+}
+
+fn without_rtx(sdp: &str) -> String {
+    let rtx: Vec<&str> =
+        sdp.lines().filter_map(|line| line.strip_prefix("a=rtpmap:")?.strip_suffix(" rtx/90000")).collect();
+    let about_it = |line: &str| {
+        ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"]
+            .iter()
+            .filter_map(|prefix| line.strip_prefix(prefix))
+            .any(|rest| rest.split(' ').next().is_some_and(|pt| rtx.contains(&pt)))
+    };
+    let kept = sdp.lines().filter(|line| !about_it(line));
+    kept.map(|line| {
+        let parts = line.split(' ').enumerate();
+        let keep =
+            |(at, part): &(usize, &str)| !line.starts_with("m=video") || *at < 3 || !rtx.contains(part);
+        let parts: Vec<&str> = parts.filter(keep).map(|(_, part)| part).collect();
+        parts.join(" ") + "\r\n"
+    })
+    .collect()
+}
+
+fn names_of(stage: &Stage, index: usize) -> Vec<(String, String)> {
+    names_in(stage.clients[index].offered.as_ref().unwrap())
+}
+
 fn prepare(stage: &mut Stage) -> usize {
     let index = stage.prepare();
     let client = &mut stage.clients[index];
-    client.manners = MANNERS;
+    client.manners = DEMANDING;
     client.wants_channel = true;
     client.codecs = VP8_FIRST.to_vec();
     index

@@ -32,37 +32,44 @@ const SHOWED: [(u64, &str); 6] = [
 #[test]
 fn stories_end_well() {
     replayable("stories_end_well", || {
-        let chosen = number("SEED");
-        let first = chosen.unwrap_or(0);
-        let end = chosen.map_or_else(|| number("SEEDS").unwrap_or(FEW), |seed| seed + 1);
-        let failed = failures(&(first..end).collect::<Vec<_>>());
-        assert!(
-            failed.is_empty(),
-            "of {}..{end} failed: {failed:?}; again: make sim SEED={}",
-            first,
-            failed[0]
-        );
+        play_chosen(FEW, Story::new);
     });
+}
+
+#[test]
+fn stories_of_demanding_clients_end_well() {
+    replayable("stories_of_demanding_clients_end_well", || {
+        play_chosen(FEW / 2, Story::of_demanding_clients);
+    });
+}
+
+/// Plays the seeds that the environment chooses, or a few.
+fn play_chosen(few: u64, story: fn(u64) -> Story) {
+    let chosen = number("SEED");
+    let first = chosen.unwrap_or(0);
+    let end = chosen.map_or_else(|| number("SEEDS").unwrap_or(few), |seed| seed + 1);
+    let failed = failures(&(first..end).collect::<Vec<_>>(), story);
+    assert!(failed.is_empty(), "of {first}..{end} failed: {failed:?}; again: make sim SEED={}", failed[0]);
 }
 
 #[test]
 fn seeds_that_once_showed_something_end_well() {
     replayable("seeds_that_once_showed_something_end_well", || {
-        let failed = failures(&SHOWED.map(|(seed, _)| seed));
+        let failed = failures(&SHOWED.map(|(seed, _)| seed), Story::new);
         let showed: Vec<_> = SHOWED.iter().filter(|(seed, _)| failed.contains(seed)).collect();
         assert!(showed.is_empty(), "these once showed something, and do again: {showed:?}");
     });
 }
 
 /// Plays seeds on all cores; returns those that failed.
-fn failures(seeds: &[u64]) -> Vec<u64> {
+fn failures(seeds: &[u64], story: fn(u64) -> Story) -> Vec<u64> {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
                 while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if alone(|| Story::new(*seed).play()).is_err() {
+                    if alone(|| story(*seed).play()).is_err() {
                         failed.lock().unwrap().push(*seed);
                     }
                 }

@@ -303,6 +303,16 @@ impl Client {
         self.say_offer(&offer, pending)
     }
 
+    /// Sends a source on an m-line that the server opened.
+    pub fn offer_on(&mut self, now: Instant, mid: &str, source: Source) -> Say {
+        let mid = Mid::from(mid);
+        let mut changes = self.rtc.sdp_api();
+        changes.set_direction(mid, Direction::SendRecv);
+        self.tracks.push(Track::new(mid, source, now));
+        let (offer, pending) = changes.apply().expect("something to offer");
+        self.say_offer(&offer, pending)
+    }
+
     fn say_offer(&mut self, offer: &SdpOffer, pending: SdpPendingOffer) -> Say {
         let id = self.next_offer;
         self.next_offer += 1;
@@ -566,10 +576,15 @@ impl Client {
 
     /// Asks for a key frame of everything it sees.
     pub fn request_keyframes(&mut self, now: Instant) {
+        self.request_keyframes_by(now, KeyframeRequestKind::Pli);
+    }
+
+    /// As [`Client::request_keyframes`], in one of the two ways.
+    pub fn request_keyframes_by(&mut self, now: Instant, kind: KeyframeRequestKind) {
         let mids: Vec<Mid> = self.heard.keys().map(|mid| Mid::from(mid.as_str())).collect();
         for mid in mids {
             if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
-                stream.request_keyframe(KeyframeRequestKind::Pli);
+                stream.request_keyframe(kind);
             }
         }
         self.wake(now);

@@ -17,8 +17,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sfu::{
-    Certificate, Command, Datagram, Event, EventKind, Output, ParticipantId, Profile, RoomId, Shard,
-    ShardConfig, ShardIndex, Source, Sources, Transport,
+    Activity, Certificate, Command, Datagram, Event, EventKind, Extensions, Glare, Manners, Names, Output,
+    ParticipantId, Profile, RoomId, Shard, ShardConfig, ShardIndex, Source, Sources, Transport,
 };
 use str0m::config::CryptoProvider;
 
@@ -32,6 +32,17 @@ pub const SERVER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)), 8443);
 /// The one room of most stories.
 pub const ROOM: RoomId = RoomId(1);
+/// Manners of a client that wants everything that the house's own does without.
+pub const DEMANDING: Manners = Manners {
+    names: Names::Telling,
+    glare: Glare::Insist,
+    waits_for_channel: true,
+    late_sources: true,
+    prefers_its_codecs: true,
+    extensions: Extensions::Few,
+    activity: Activity::Variation,
+    tells_tracks: true,
+};
 const AHEAD: Duration = Duration::from_secs(100_000);
 /// Nobody has so much to do in one instant.
 const MANY_TURNS: usize = 100_000;
@@ -231,6 +242,13 @@ impl Stage {
     pub fn offer(&mut self, index: usize, sources: &[Source]) {
         let now = self.now;
         let said = self.clients[index].offer(now, sources);
+        self.say_for(index, said);
+    }
+
+    /// The client sends a source on an m-line that the server opened.
+    pub fn send_on(&mut self, index: usize, mid: &str, source: Source) {
+        let now = self.now;
+        let said = self.clients[index].offer_on(now, mid, source);
         self.say_for(index, said);
     }
 

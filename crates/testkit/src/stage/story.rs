@@ -9,7 +9,7 @@ use sfu::Source::{Camera, Screen, ScreenAudio, Voice};
 use sfu::{Command, EventKind, ParticipantId, RoomId, Source};
 
 use super::hostile::{Attack, Hostile};
-use super::{Stage, Stamp, Weather};
+use super::{DEMANDING, Stage, Stamp, Weather};
 
 /// How often something may happen.
 const STEP: Duration = Duration::from_millis(500);
@@ -91,6 +91,18 @@ impl Story {
         let attack = rng.choice(Attack::ALL).unwrap();
         let people = (0..people).map(|_| Person::default()).collect();
         Self { stage, seed, rng, people, hostile, attack, checked: Checked::default(), began }
+    }
+
+    /// The same cast, of which about half are demanding clients.
+    #[must_use]
+    pub fn of_demanding_clients(seed: u64) -> Self {
+        let mut story = Self::new(seed);
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x0DE3);
+        for client in story.stage.clients.iter_mut().filter(|_| rng.bool()) {
+            client.manners = DEMANDING;
+            client.wants_channel = true;
+        }
+        story
     }
 
     /// Plays it, and checks as it goes.
