@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use server::{config::Checked, whereabouts::Whereabouts};
 
 use crate::{
-    cli::{InviteCommand, ParticipantCommand, RoomCommand},
+    cli::{InviteCommand, ParticipantCommand, RealmsCommand, RoomCommand},
     pinned,
 };
 
@@ -61,6 +61,35 @@ pub(crate) fn participant(config: &Checked, command: &ParticipantCommand) -> any
     let ParticipantCommand::Remove { room, participant } = command;
     Remote::of(config)?.call(Method::DELETE, &["rooms", room, "participants", participant], None)?;
     Ok(())
+}
+
+pub(crate) fn realms(config: &Checked, command: &RealmsCommand) -> anyhow::Result<()> {
+    let server = Remote::of(config)?;
+    match command {
+        RealmsCommand::List => {
+            for realm in list(&server.call(Method::GET, &["realms"], None)?, "realms") {
+                // Whoever registered it chose the id: nothing of it may reach the terminal as a command.
+                println!("{}  since {}", text(realm, "realm_id").escape_debug(), realm["created_at"]);
+            }
+        }
+        RealmsCommand::Add { id } => {
+            let added = server.call(Method::POST, &["realms"], Some(json!({ "realm_id": id })))?;
+            println!("{}", text(&added, "key"));
+        }
+        RealmsCommand::Remove { id } => {
+            let which = format!("?realm_id={}", percent_encoded(id));
+            server.call(Method::DELETE, &["realms", &which], None)?;
+        }
+    }
+    Ok(())
+}
+
+fn percent_encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(encode).collect()
 }
 
 pub(crate) fn sign_in(config: &Checked) -> anyhow::Result<()> {

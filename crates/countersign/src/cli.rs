@@ -46,6 +46,17 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ParticipantCommand,
     },
+    /// Lists, registers and unregisters the clients of the rtcd face
+    #[command(alias = "realm")]
+    Realms {
+        #[command(subcommand)]
+        command: RealmsCommand,
+    },
+    /// Takes over what another server has kept; the server must not run
+    Import {
+        #[command(subcommand)]
+        command: ImportCommand,
+    },
     /// Prints a link that signs one browser in to the console
     SignIn,
     /// Prints who did what, newest first
@@ -127,6 +138,32 @@ pub(crate) enum ParticipantCommand {
         room: String,
         /// Id of the participant
         participant: String,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum RealmsCommand {
+    /// Lists the clients
+    List,
+    /// Registers a client and prints its key, once
+    Add {
+        /// Its id, as its Mattermost server will name it
+        id: String,
+    },
+    /// Unregisters a client; its connections end
+    Remove {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Registers the clients of rtcd's store, with the keys they have
+    Rtcd {
+        /// The folder that rtcd's store.data_source names
+        #[arg(long, value_name = "DIR")]
+        data_source: PathBuf,
     },
 }
 

@@ -7,6 +7,7 @@
 
 mod admin;
 mod cli;
+mod import;
 mod logging;
 mod pinned;
 mod serve;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use server::config::{Checked, ConfigError};
 
-use cli::{Arguments, Command, ConfigCommand};
+use cli::{Arguments, Command, ConfigCommand, ImportCommand};
 
 /// Exit status of a configuration that cannot be used; other failures have 1.
 const BAD_CONFIGURATION: u8 = 2;
@@ -50,6 +51,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Room { command } => admin::room(&load(arguments)?, &command)?,
         Command::Invite { command } => admin::invite(&load(arguments)?, &command)?,
         Command::Participant { command } => admin::participant(&load(arguments)?, &command)?,
+        Command::Realms { command } => admin::realms(&load(arguments)?, &command)?,
+        Command::Import { command: ImportCommand::Rtcd { data_source } } => {
+            import::rtcd(&load(arguments)?, &data_source)?;
+        }
         Command::SignIn => admin::sign_in(&load(arguments)?)?,
         Command::Audit { limit } => admin::audit(&load(arguments)?, limit)?,
     }

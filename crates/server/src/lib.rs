@@ -13,6 +13,7 @@ pub mod faces;
 mod folder_lock;
 pub mod http;
 pub mod hub_driver;
+pub mod import;
 pub mod media;
 pub mod metrics;
 pub mod outbox;

@@ -2,7 +2,9 @@
 //! (`docs/faces/rtcd.md`, `docs/faces/rtcd-messages.md`). Read from rtcd v1.2.6: `service/client_msg.go`, `service/rtc/msg.go`,
 //! `service/rtc/dc/msg.go`.
 
+pub mod administration;
 pub mod authorization;
+pub mod bitcask;
 mod channel;
 pub mod envelope;
 mod message;

@@ -14,6 +14,7 @@ use wire::rooms::{
     RoomShown, SignInLink,
 };
 
+use super::realms;
 use crate::app::App;
 use crate::faces::shown::{member, permissions, rights};
 use crate::http::body::JsonBytes;
@@ -26,7 +27,7 @@ use crate::services::{AuditRecord, InviteRecord};
 const PAGE: u32 = 100;
 const LONGEST_PAGE: u32 = 200;
 
-/// All of `/v1/admin/`: rooms, their invites and participants, the audit record, sign-in links.
+/// All of `/v1/admin/`: realms, rooms, their invites and participants, the audit record, sign-in links.
 pub fn routes(app: App) -> Router {
     Router::new()
         .route("/v1/admin/rooms", get(list).post(create))
@@ -36,7 +37,8 @@ pub fn routes(app: App) -> Router {
         .route("/v1/admin/rooms/{room_id}/participants/{participant_id}", delete(remove))
         .route("/v1/admin/audit", get(audit))
         .route("/v1/admin/sign-in-links", post(sign_in_link))
-        .with_state(app)
+        .with_state(app.clone())
+        .merge(realms::routes(app))
 }
 
 async fn create(

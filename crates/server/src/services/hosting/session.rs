@@ -201,10 +201,7 @@ impl Session {
     pub(super) fn answered_offer(&mut self, id: u32) -> Option<Way> {
         let offered = self.offers.remove(&id)?;
         self.offers = self.offers.split_off(&id);
-        let before = std::mem::replace(&mut self.named, offered.named);
-        // What an offer names nothing for may still have the name of before.
-        self.named.retain(|mid, source| source.is_some() || before.get(mid).copied().flatten().is_none());
-        self.streams = offered.streams;
+        (self.streams, self.named) = (offered.streams, offered.named);
         Some(offered.way)
     }
 

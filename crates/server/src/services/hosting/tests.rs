@@ -463,7 +463,7 @@ fn streams_are_named_when_they_are_announced() {
     assert_eq!(stage.told(), [r#"offer 3 {"0": Voice, "1": Screen}"#]);
     stage.event("a", "s", answer(2));
     stage.event("a", "s", answer(3));
-    assert_eq!(stage.told(), [r#"name {"4": None}"#]);
+    assert!(stage.told().is_empty(), "an offer names all of them anew");
     // Between an offer and its answer.
     stage.offer(&line, "s", &sdp(&[("0", true, "mic"), ("1", false, "third")]));
     assert_eq!(say(Signal::ScreenOn("third".into())), [r#"name {"1": None}"#], "the stream of before");

@@ -37,7 +37,7 @@ impl Realms {
             Err(RegisterRefused::Taken) => Err(Refusal::Conflict),
             Err(RegisterRefused::TooMany { retry_after }) => Err(Refusal::Busy { retry_after }),
             Err(RegisterRefused::EmptyId | RegisterRefused::IdTooLong) => {
-                Err(Refusal::Malformed("client_id: 1 to 64 bytes"))
+                Err(Refusal::Malformed("realm_id: 1 to 64 bytes"))
             }
             Err(
                 RegisterRefused::NotBelieved(_)

@@ -153,7 +153,7 @@ async fn operators_only_manage_clients_and_get_a_key_that_works() {
     assert_eq!(again.map(|_| ()), Err(Refusal::Conflict));
     for id in ["", &"x".repeat(65)] {
         let refused = realms.register_as_operator(&operator(), id.into(), from()).await.map(|_| ());
-        assert_eq!(refused, Err(Refusal::Malformed("client_id: 1 to 64 bytes")));
+        assert_eq!(refused, Err(Refusal::Malformed("realm_id: 1 to 64 bytes")));
     }
     assert_eq!(realms.list(&operator()).await.unwrap().len(), 1);
 }
