@@ -127,6 +127,7 @@ impl App {
 
     /// Says goodbye on every socket, and returns when all of them are closed, or when the time is over.
     pub async fn say_goodbye(&self, within: Duration) {
+        self.hosting.drain();
         self.stop.send_replace(true);
         if tokio::time::timeout(within, self.stop.closed()).await.is_err() {
             tracing::warn!("some clients did not take their goodbye in time");

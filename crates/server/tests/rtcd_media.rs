@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use sfu::Source;
-use testkit::clients::rtcd::{By, Party, Plugin, stream};
+use testkit::clients::rtcd::{By, Party, Plugin, User, stream};
 use testkit::server::TestServer;
 use tokio::time::timeout;
 use wire::rtcd::{ChannelMessage, ClientMessage, ServerMessage, Signal, Tracked};
@@ -29,7 +29,7 @@ async fn a_whole_call(by: By) {
     for session in ["ana", "ben"] {
         party.enter(CALL, session, by).await;
     }
-    party.play_until("both are in", |party| party.users.values().all(|user| user.is_in())).await;
+    party.play_until("both are in", |party| party.users.values().all(User::is_in)).await;
     let told = &party.users["ana"].candidates;
     assert!(
         told.iter().any(|text| text.contains(" udp "))
@@ -120,7 +120,7 @@ async fn a_call_goes_on_while_the_plugin_reconnects() {
     for session in ["ana", "ben", "cho"] {
         party.enter(CALL, session, By::Plugin).await;
     }
-    party.play_until("all are in", |party| party.users.values().all(|user| user.is_in())).await;
+    party.play_until("all are in", |party| party.users.values().all(User::is_in)).await;
     party.publish("ana", &[Source::Voice]);
     party.play_until("she is heard", |party| party.heard("ben", "ana", Tracked::Voice) > 20).await;
 
@@ -155,7 +155,8 @@ async fn the_data_channel_answers_as_rtcd_does() {
     let mut party = party(&server, &key).await;
     party.enter(CALL, "ana", By::Channel).await;
     party.play_until("she is in", |party| party.users["ana"].is_in()).await;
-    let rows: [(&str, &[u8], Option<&[u8]>); 12] = [
+    type Row<'a> = (&'a str, &'a [u8], Option<&'a [u8]>);
+    let rows: [Row<'_>; 12] = [
         ("ping", &[0xcc, 1], Some(&[0xcc, 2])),
         ("a browser's ping", &[1], Some(&[0xcc, 2])),
         ("an old client's ping", b"ping", Some(b"pong")),

@@ -65,7 +65,7 @@ impl Plugin {
         let mut plugin = Self { stream, connection: String::new(), client: String::new() };
         match plugin.next().await {
             Ok(ServerMessage::Hello { client, connection }) => {
-                (plugin.client, plugin.connection) = (client, connection)
+                (plugin.client, plugin.connection) = (client, connection);
             }
             other => panic!("{other:?}"),
         }
@@ -374,7 +374,7 @@ impl User {
         self.steps += 1;
         if let Some(loudness) = self.client.loudness.as_mut().filter(|_| self.speaks) {
             // Twelve steps are some packets.
-            loudness.dbov = if self.steps / 12 % 2 == 0 { -10 } else { -70 };
+            loudness.dbov = if (self.steps / 12).is_multiple_of(2) { -10 } else { -70 };
         }
         let mut datagram = [0; 2_048];
         while let Ok((length, from)) = self.udp.try_recv_from(&mut datagram) {
@@ -454,9 +454,9 @@ impl User {
                 assert_eq!(by, self.by, "the way of our offers");
                 let mapped = sent(&sdp.0).all(|mid| self.map.contains_key(mid));
                 if mapped {
-                    self.mapped_offers += 1
+                    self.mapped_offers += 1;
                 } else {
-                    self.unmapped_offers += 1
+                    self.unmapped_offers += 1;
                 }
                 let sending = self.sending(realm);
                 let answer = self.client.take_offer(0, &sdp.0, sending)?;

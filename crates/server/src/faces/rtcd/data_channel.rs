@@ -6,14 +6,9 @@ use super::connection::{description, read_description};
 use crate::services::hosting::{Dialect, FromChannel, Mapped, Measured, ToChannel};
 
 /// The dialect of rtcd's clients.
-pub const DIALECT: Dialect = Dialect { read, write };
+pub const DIALECT: Dialect = Dialect { is_description: ChannelMessage::is_description, read, write };
 
-fn read(bytes: &[u8], too_much: &mut dyn FnMut() -> bool) -> Option<FromChannel> {
-    // To inflate is dear.
-    if ChannelMessage::is_description(bytes) && too_much() {
-        tracing::debug!("too many descriptions by a data channel");
-        return None;
-    }
+fn read(bytes: &[u8]) -> Option<FromChannel> {
     match ChannelMessage::decode(bytes) {
         Ok(ChannelMessage::Ping) => Some(FromChannel::Ping),
         Ok(ChannelMessage::OldPing) => Some(FromChannel::OldPing),
@@ -59,18 +54,19 @@ mod tests {
 
     #[test]
     fn old_clients_hear_a_text_and_all_else_is_bytes() {
-        assert_eq!(read(b"ping", &mut || true), Some(FromChannel::OldPing));
+        assert_eq!(read(b"ping"), Some(FromChannel::OldPing));
         assert_eq!(write(&ToChannel::OldPong), (b"pong".to_vec(), false));
         assert_eq!(write(&ToChannel::Pong), (vec![0xcc, 2], true));
         assert_eq!(write(&ToChannel::Lock(true)), (vec![0xcc, 7, 0xc3], true));
     }
 
     #[test]
-    fn what_is_too_much_is_not_inflated() {
+    fn descriptions_are_told_from_all_else_before_they_are_read() {
         let offer = crate::services::hosting::Description::Offer("v=0".into());
         let (bytes, _) = write(&ToChannel::Described(offer.clone()));
-        assert_eq!(read(&bytes, &mut || false), Some(FromChannel::Described(offer)));
-        assert_eq!(read(&bytes, &mut || true), None);
-        assert_eq!(read(&[0x07], &mut || true), Some(FromChannel::Lock));
+        assert!((DIALECT.is_description)(&bytes) && !(DIALECT.is_description)(&[0x07]));
+        assert_eq!(read(&bytes), Some(FromChannel::Described(offer)));
+        assert_eq!(read(&[0x07]), Some(FromChannel::Lock));
+        assert_eq!(read(&[0x63]), None);
     }
 }

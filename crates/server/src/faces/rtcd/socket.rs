@@ -76,15 +76,17 @@ async fn listen(
         let heard = tokio::select! {
             heard = hearing.next() => heard,
             () = caller.ended() => {
-                if let Some(line) = line {
-                    app.hosting.end_realm(&line.realm);
-                }
+                // Its calls are ended by whoever unregistered it.
+                line.inspect(|line| line.end(Over::Unregistered));
                 return Some(close_code::POLICY);
             }
             _ = stopping.wait_for(|stopping| *stopping) => return Some(close_code::AWAY),
         };
         match heard {
-            Heard::Message(frame) => hear(app, line, &frame),
+            Heard::Message(frame) => {
+                app.hosting.ready().await;
+                hear(app, line, &frame);
+            }
             Heard::Text => tracing::debug!("a text frame was passed over"),
             Heard::TooLarge => return Some(close_code::SIZE),
             Heard::Broken => return Some(close_code::PROTOCOL),

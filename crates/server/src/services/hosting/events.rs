@@ -1,18 +1,19 @@
 //! What the media engine says, and what clients say by their data channels.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use identity::SessionId;
 use sfu::{Command, Event, EventKind, LeaveReason, Sending};
 
 use super::line::News;
-use super::session::{Session, Way};
+use super::session::{MAX_READ, Place, Way};
 use super::table::{Ending, Table};
-use super::{Description, Dialect, FromChannel, Mapped, Measured, ToChannel};
+use super::{Description, FromChannel, Mapped, Measured, Read, ToChannel};
 
 impl Table {
     /// Takes an event of the engine. `None`: it was about a session of this service; one of an older media connection is of no matter.
-    pub(super) fn take(&mut self, event: Event, dialect: &Dialect, at: Instant) -> Option<Event> {
+    pub(super) fn take(&mut self, event: Event, at: Instant) -> Option<Event> {
         let id = SessionId(event.participant.0);
         let Some(session) = self.sessions.get_mut(&id) else {
             return Some(event);
@@ -21,8 +22,8 @@ impl Table {
             return None;
         }
         match event.kind {
-            EventKind::Answer { id: offer, sdp } => self.answered(id, offer, sdp, dialect, at),
-            EventKind::Offer { id: offer, sdp, sending } => self.offer(id, offer, sdp, &sending, dialect),
+            EventKind::Answer { id: offer, sdp } => self.answered(id, offer, sdp, at),
+            EventKind::Offer { id: offer, sdp, sending } => self.offer(id, offer, sdp, &sending),
             EventKind::Refused { id: described, refusal } => {
                 // What its client can do about it: nothing, if it was the first.
                 let first = session.refused(described) && session.answered.is_none();
@@ -45,16 +46,16 @@ impl Table {
                 }
                 session.channel.get_or_insert(label);
             }
-            EventKind::Data { label, bytes, .. } => self.hear(id, label, &bytes, dialect, at),
+            // It is read before: `may_hear`, `hear`.
+            EventKind::Data { .. } | EventKind::ActiveSpeaker => (),
             EventKind::Lock { granted } => {
                 if granted {
                     session.tally.locked(at);
                 }
                 if let Some(label) = session.channel.clone() {
-                    self.write(id, label, &ToChannel::Lock(granted), dialect);
+                    self.write(id, label, ToChannel::Lock(granted));
                 }
             }
-            EventKind::ActiveSpeaker => (),
             EventKind::Tracks { incoming, outgoing } => {
                 session.tally.tracks(&session.place.realm, incoming, outgoing, &self.figures);
             }
@@ -71,7 +72,7 @@ impl Table {
     }
 
     /// Brings our answer the way that the offer came; after the first one, our candidates, as clients of rtcd expect them.
-    fn answered(&mut self, id: SessionId, offer: u32, sdp: String, dialect: &Dialect, at: Instant) {
+    fn answered(&mut self, id: SessionId, offer: u32, sdp: String, at: Instant) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let first = session.answered.is_none();
         session.answered.get_or_insert(at);
@@ -80,7 +81,7 @@ impl Table {
         let answer = Description::Answer(sdp);
         match way {
             Way::Line => self.tell(id, News::Described(answer)),
-            Way::Channel(label) => self.write(id, label, &ToChannel::Described(answer), dialect),
+            Way::Channel(label) => self.write(id, label, ToChannel::Described(answer)),
         }
         for candidate in candidates {
             self.tell(id, News::Candidate(candidate));
@@ -90,7 +91,7 @@ impl Table {
     }
 
     /// Brings our offer, behind the map of what it carries: a client that does not know what a picture is shows none.
-    fn offer(&mut self, id: SessionId, offer: u32, sdp: String, sending: &[Sending], dialect: &Dialect) {
+    fn offer(&mut self, id: SessionId, offer: u32, sdp: String, sending: &[Sending]) {
         let name = |sending: &Sending| {
             let publisher = self.sessions.get(&SessionId(sending.publisher.0))?;
             let sender = publisher.place.name.clone();
@@ -103,30 +104,46 @@ impl Table {
         let channel = session.channel.clone();
         let offer = Description::Offer(sdp);
         if let Some(label) = channel.clone() {
-            self.write(id, label, &ToChannel::Map(map), dialect);
+            self.write(id, label, ToChannel::Map(map));
         }
         match channel.filter(|_| by_channel) {
-            Some(label) => self.write(id, label, &ToChannel::Described(offer), dialect),
+            Some(label) => self.write(id, label, ToChannel::Described(offer)),
             None => self.tell(id, News::Described(offer)),
         }
     }
 
-    /// Takes what a client says by a data channel. What cannot be read is of no matter to anybody.
-    fn hear(&mut self, id: SessionId, label: String, bytes: &[u8], dialect: &Dialect, at: Instant) {
+    /// Says whether a message of a data channel is to be read; `dear`: it is a description, whose size shows when it is read.
+    pub(super) fn may_hear(&mut self, event: &Event, dear: bool, at: Instant) -> Hearing {
+        let Some(session) = self.sessions.get_mut(&SessionId(event.participant.0)) else {
+            return Hearing::NotOurs;
+        };
+        let is_current = session.incarnation == event.incarnation;
+        if is_current && !(dear && session.is_too_much(at)) { Hearing::Read } else { Hearing::PassOver }
+    }
+
+    /// Takes what a client says by a data channel. What could not be read is of no matter to anybody.
+    pub(super) fn hear(&mut self, id: SessionId, label: String, said: Option<Read>, at: Instant) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let (room, participant) = (session.place.room(), session.place.participant());
-        match (dialect.read)(bytes, &mut || session.is_too_much(at)) {
-            Some(FromChannel::Ping) => self.write(id, label, &ToChannel::Pong, dialect),
-            Some(FromChannel::OldPing) => self.write(id, label, &ToChannel::OldPong, dialect),
-            Some(FromChannel::Described(description)) => self.describe(id, Way::Channel(label), description),
-            Some(FromChannel::Lock) => self.orders.give(room, Command::Lock { participant }),
-            Some(FromChannel::Unlock) => {
+        let Some(Read { said, size, streams }) = said else {
+            session.has_described(MAX_READ);
+            return;
+        };
+        match said {
+            FromChannel::Ping => self.write(id, label, ToChannel::Pong),
+            FromChannel::OldPing => self.write(id, label, ToChannel::OldPong),
+            FromChannel::Described(description) => {
+                session.has_described(size);
+                self.describe(id, Way::Channel(label), description, streams);
+            }
+            FromChannel::Lock => self.orders.give(room, Command::Lock { participant }),
+            FromChannel::Unlock => {
                 if let Some(held) = session.tally.unlocked(at) {
                     self.figures.lock_held_time(&session.place.realm, held);
                 }
                 self.orders.give(room, Command::Unlock { participant });
             }
-            Some(FromChannel::Measured(measured)) => {
+            FromChannel::Measured(measured) => {
                 let (realm, figures) = (&session.place.realm, &self.figures);
                 match measured {
                     Measured::Loss(share) => figures.client_loss_rate(realm, share),
@@ -134,16 +151,32 @@ impl Table {
                     Measured::Jitter(seconds) => figures.client_jitter(realm, seconds),
                 }
             }
-            None => (),
         }
     }
 
-    fn write(&mut self, id: SessionId, label: String, words: &ToChannel, dialect: &Dialect) {
-        let Some(place) = self.sessions.get(&id).map(|session: &Session| &session.place) else { return };
-        let (room, participant) = (place.room(), place.participant());
-        let (bytes, binary) = (dialect.write)(words);
-        self.orders.give(room, Command::Data { participant, label, binary, bytes });
+    /// Notes what is to be written to a data channel, in order; it is put into bytes elsewhere, since that takes time.
+    fn write(&mut self, id: SessionId, label: String, words: ToChannel) {
+        if let Some(session) = self.sessions.get(&id) {
+            self.written.push(Written { place: session.place.clone(), label, words });
+        }
     }
+}
+
+/// What to do with a message of a data channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// It is none of our sessions'.
+    NotOurs,
+    PassOver,
+    Read,
+}
+
+/// Something for a data channel.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) place: Arc<Place>,
+    pub(super) label: String,
+    pub(super) words: ToChannel,
 }
 
 /// Returns the candidates of the first m-line, which carries everything.

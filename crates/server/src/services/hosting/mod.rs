@@ -11,15 +11,17 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hub::ConnectionId;
-use identity::RealmId;
-use sfu::{Event, Source};
+use identity::{RealmId, SessionId};
+use sfu::{Command, Event, EventKind, Source, Stream};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use self::events::{Hearing, Written};
 use self::orders::{Engine, Orders};
 use self::session::Session;
 use self::table::Table;
@@ -150,10 +152,50 @@ pub struct Mapped {
 /// How a face writes this on a data channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
-    /// Reads what a client says, if it can be read; asks whether it is too much before it does what is dear.
-    pub read: fn(&[u8], &mut dyn FnMut() -> bool) -> Option<FromChannel>,
+    /// Whether a message is a description, which is dear to read.
+    pub is_description: fn(&[u8]) -> bool,
+    /// Reads what a client says, if it can be read.
+    pub read: fn(&[u8]) -> Option<FromChannel>,
     /// Writes what a client hears; the flag tells whether it is bytes instead of a text.
     pub write: fn(&ToChannel) -> (Vec<u8>, bool),
+}
+
+/// Mid → stream, of what somebody sends.
+type Streams = BTreeMap<String, Stream>;
+
+/// A message of a data channel that was read.
+#[derive(Debug)]
+struct Read {
+    said: FromChannel,
+    /// Of a description, in bytes.
+    size: usize,
+    streams: Streams,
+}
+
+impl Read {
+    fn new(said: FromChannel) -> Self {
+        let (size, streams) = match &said {
+            FromChannel::Described(description) => (description.size(), description.streams()),
+            _ => (0, Streams::new()),
+        };
+        Self { said, size, streams }
+    }
+}
+
+impl Description {
+    fn size(&self) -> usize {
+        match self {
+            Self::Offer(sdp) | Self::Answer(sdp) => sdp.len(),
+        }
+    }
+
+    /// What an offer's author sends. What is wrong with it the engine says.
+    fn streams(&self) -> Streams {
+        match self {
+            Self::Offer(sdp) => sfu::streams(sdp).unwrap_or_default(),
+            Self::Answer(_) => Streams::new(),
+        }
+    }
 }
 
 /// A session, as its own realm may see it.
@@ -228,7 +270,19 @@ impl Hosting {
 
     /// Brings what a session's client says, or what is said about it. Of a session that there is not it is of no matter.
     pub fn signal(&self, line: &Line, session: &str, signal: Signal) {
-        self.table().signal(line, session, signal);
+        // Read before the table is taken: that is for all realms.
+        let streams = match &signal {
+            Signal::Described(description) => description.streams(),
+            _ => Streams::new(),
+        };
+        self.table().signal(line, session, signal, streams);
+    }
+
+    /// Waits until the engine has time for more.
+    pub async fn ready(&self) {
+        while self.table().orders.are_many() {
+            tokio::time::sleep(RETRY).await;
+        }
     }
 
     /// Ends every call of a realm, and its connections.
@@ -280,8 +334,7 @@ impl Hosting {
             tokio::select! {
                 event = events.recv() => {
                     let Some(event) = event else { return };
-                    let other = self.table().take(event, &self.dialect, Instant::now());
-                    if let Some(event) = other {
+                    if let Some(event) = self.take(event, Instant::now()) {
                         // Nobody listens when the server stops.
                         let _ = rest.send(event).await;
                     }
@@ -290,6 +343,33 @@ impl Hosting {
                 _ = tick.tick() => self.table().tick(Instant::now()),
             }
         }
+    }
+
+    /// Takes an event of the engine, or returns that of others. The table is not held while descriptions are put into bytes, or read.
+    fn take(&self, event: Event, at: Instant) -> Option<Event> {
+        let other = match &event.kind {
+            EventKind::Data { label, bytes, .. } => {
+                let dear = (self.dialect.is_description)(bytes);
+                let hearing = self.table().may_hear(&event, dear, at);
+                if hearing == Hearing::Read {
+                    let said = (self.dialect.read)(bytes).map(Read::new);
+                    if dear || said.is_some() {
+                        self.table().hear(SessionId(event.participant.0), label.clone(), said, at);
+                    }
+                }
+                (hearing == Hearing::NotOurs).then_some(event)
+            }
+            _ => self.table().take(event, at),
+        };
+        let written = std::mem::take(&mut self.table().written);
+        let commands = written.into_iter().map(|Written { place, label, words }| {
+            let (bytes, binary) = (self.dialect.write)(&words);
+            (place.room(), Command::Data { participant: place.participant(), label, binary, bytes })
+        });
+        for (room, command) in commands.collect::<Vec<_>>() {
+            self.table().orders.give(room, command);
+        }
+        other
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

@@ -14,6 +14,9 @@ pub(super) type Engine = Box<dyn Fn(RoomId, Command) -> Result<(), Busy> + Send 
 /// to have ended: orders are dropped.
 const MAX_WAITING: usize = 16_384;
 
+/// When so many wait, connections are not read until they are fewer: whoever floods waits for the engine, and nobody's orders are dropped.
+const MANY_WAITING: usize = 1_024;
+
 /// Orders that the engine has taken, or will.
 pub(super) struct Orders {
     engine: Engine,
@@ -51,6 +54,11 @@ impl Orders {
             }
             self.waiting.pop_front();
         }
+    }
+
+    /// Whether so many wait that nobody should give more.
+    pub(super) fn are_many(&self) -> bool {
+        self.waiting.len() >= MANY_WAITING
     }
 
     /// Whether something waits.

@@ -15,8 +15,13 @@ use sfu::{
 const MAX_OFFERS: usize = 20;
 /// Streams that were a session's screen once, and are not taken for a voice later.
 const MAX_PAST_SCREENS: usize = 8;
-/// Descriptions that a client may send by its data channel in a second: each may inflate to a MiB.
-const DESCRIPTIONS_A_SECOND: u32 = 20;
+/// What a client's descriptions by its data channel may come to when they are inflated, in bytes: in a second, and at once. The largest
+/// calls come to some hundred KiB a description.
+const READ_A_SECOND: usize = 2 * 1024 * 1024;
+const READ_AT_ONCE: usize = 4 * 1024 * 1024;
+/// What each of them costs at least: the engine works on it too. And what one costs that cannot be read.
+const MIN_READ: usize = 100 * 1024;
+pub(super) const MAX_READ: usize = 1024 * 1024;
 /// rtcd service/rtc/sfu.go: one request a second to one source.
 const KEYFRAME_GAP: Duration = Duration::from_secs(1);
 
@@ -91,7 +96,9 @@ pub(super) struct Session {
     screen: Option<String>,
     past_screens: VecDeque<String>,
     video: Option<String>,
-    described: Rate,
+    /// Of descriptions by the data channel, as a bucket that leaks.
+    read: usize,
+    read_at: Instant,
     pub(super) tally: Tally,
 }
 
@@ -101,12 +108,6 @@ pub(super) struct Offered {
     pub(super) way: Way,
     streams: BTreeMap<String, Stream>,
     named: BTreeMap<String, Option<Source>>,
-}
-
-#[derive(Debug)]
-struct Rate {
-    since: Instant,
-    count: u32,
 }
 
 impl Session {
@@ -133,7 +134,8 @@ impl Session {
             screen: None,
             past_screens: VecDeque::new(),
             video: None,
-            described: Rate { since: at, count: 0 },
+            read: 0,
+            read_at: at,
             tally: Tally::default(),
         }
     }
@@ -173,11 +175,15 @@ impl Session {
 
     /// Whether one more description by the data channel is too much.
     pub(super) fn is_too_much(&mut self, at: Instant) -> bool {
-        if at.saturating_duration_since(self.described.since) >= Duration::from_secs(1) {
-            self.described = Rate { since: at, count: 0 };
-        }
-        self.described.count = self.described.count.saturating_add(1);
-        self.described.count > DESCRIPTIONS_A_SECOND
+        let since = at.saturating_duration_since(self.read_at).as_millis();
+        let gone = usize::try_from(since).unwrap_or(usize::MAX).saturating_mul(READ_A_SECOND / 1_000);
+        (self.read, self.read_at) = (self.read.saturating_sub(gone), at);
+        self.read >= READ_AT_ONCE
+    }
+
+    /// Notes the size of a description by the data channel.
+    pub(super) fn has_described(&mut self, size: usize) {
+        self.read = self.read.saturating_add(size.max(MIN_READ));
     }
 
     /// Notes an offer; returns its number, and what its m-lines carry as far as it is known.

@@ -8,11 +8,12 @@ use hub::ConnectionId;
 use identity::{RealmId, SessionId};
 use sfu::{Command, Source, Sources};
 
+use super::events::Written;
 use super::line::{Line, News, Over, Said};
 use super::orders::Orders;
 use super::realm::Realm;
 use super::session::{Place, Session, Way};
-use super::{Description, Joining, Quotas, Signal};
+use super::{Description, Joining, Quotas, Signal, Streams};
 use crate::metrics::rtcd::RtcdFigures;
 
 /// How long a session may go without its first offer (rtcd service/rtc/sfu.go).
@@ -29,6 +30,8 @@ pub(super) struct Table {
     /// Whether nobody may join any more.
     pub(super) draining: bool,
     quotas: Quotas,
+    /// For data channels, not yet in bytes.
+    pub(super) written: Vec<Written>,
     pub(super) figures: RtcdFigures,
 }
 
@@ -51,6 +54,7 @@ impl Table {
             incarnation: 0,
             draining: false,
             quotas,
+            written: Vec::new(),
             figures,
         }
     }
@@ -71,6 +75,9 @@ impl Table {
 
     /// Makes a session, or says why it ends before it began.
     pub(super) fn join(&mut self, line: &Line, joining: Joining, at: Instant) {
+        if line.over() == Some(Over::Unregistered) {
+            return;
+        }
         let Joining { call, user, session: name, props } = joining;
         let place = Arc::new(Place { realm: line.realm.clone(), call, user, name });
         let session = place.session();
@@ -128,7 +135,7 @@ impl Table {
         }
     }
 
-    pub(super) fn signal(&mut self, line: &Line, name: &str, signal: Signal) {
+    pub(super) fn signal(&mut self, line: &Line, name: &str, signal: Signal, streams: Streams) {
         let Some(session) = self.heard(line, name) else {
             tracing::debug!("a signal for a session that there is not");
             return;
@@ -141,7 +148,7 @@ impl Table {
             Signal::Candidate(candidate) => {
                 self.orders.give(room, Command::Candidate { participant, candidate });
             }
-            Signal::Described(description) => self.describe(id, Way::Line, description),
+            Signal::Described(description) => self.describe(id, Way::Line, description, streams),
             // As long as there is no voice it is of no matter: one that comes is heard.
             Signal::Mute if !session.has_voice() => (),
             Signal::Mute => self.orders.give(room, mute(true)),
@@ -170,14 +177,12 @@ impl Table {
     }
 
     /// Brings a description to the engine.
-    pub(super) fn describe(&mut self, id: SessionId, way: Way, description: Description) {
+    pub(super) fn describe(&mut self, id: SessionId, way: Way, description: Description, streams: Streams) {
         let shares = self.holds_screen(id);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let (room, participant) = (session.place.room(), session.place.participant());
         match description {
             Description::Offer(sdp) => {
-                // The engine says what is wrong with it.
-                let streams = sfu::streams(&sdp).unwrap_or_default();
                 let (id, sources) = session.offers(way, streams, shares);
                 self.orders.give(room, Command::Offer { participant, id, sdp, sources });
             }
