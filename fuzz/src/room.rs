@@ -119,6 +119,7 @@ fn profile() -> Profile {
         codecs: Codec::ALL.to_vec(),
         red: true,
         adapts: true,
+        reports_sound: false,
         max_voices: 8,
         max_cameras: 25,
         keyframe_gap: Duration::from_millis(500),

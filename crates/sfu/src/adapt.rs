@@ -18,6 +18,9 @@ const STILL: Duration = Duration::from_secs(3);
 /// What a viewer is taken to be able to use at least, in bit/s: probes for less tell nothing, and take an idle link for a narrow one.
 const LEAST_DESIRED: u64 = 2_000_000;
 const SEEK_STEP: u64 = 250_000;
+/// Where an estimate begins anew at least, in bit/s. Its first probes go at three and six times as much, in five packets or a little more;
+/// slower ones would hold more sound, which is not reported, than packets that are.
+const LEAST_PROBED: u64 = 300_000;
 /// An estimator that has last seen overuse or loss sends no probes, and may see nothing else for ever: without pictures there is little to
 /// report, or nothing. A viewer who has been short for so long is measured anew: one without any picture, and one with some.
 const STUCK_BLIND: Duration = Duration::from_secs(5);
@@ -99,7 +102,7 @@ impl Shard {
         let wishes: Vec<Wish<'_, Picture>> = shown.iter().map(Shown::wish).collect();
         let flowing = shown.iter().flat_map(|shown| &shown.layers).any(|layer| layer.seen + STILL > now);
         let desired = allocate::desired(now, &wishes);
-        let sound = self.sound(now, participant);
+        let sound = if participant.profile.reports_sound { self.sound(now, participant) } else { 0 };
         let Some(participant) = self.seats.get_mut(viewer) else { return };
         let budget = participant.estimate.map(|estimate| estimate.saturating_sub(sound));
         let chosen = participant.allocation.allocate(now, budget, &wishes);
@@ -138,11 +141,12 @@ impl Shard {
         });
     }
 
-    /// Begins the estimate anew from where it is, which makes str0m probe; until a probe has got through nothing more is sent.
+    /// Begins the estimate anew from about where it is, which makes str0m probe; until a probe has got through nothing more is sent.
     fn measure_anew(&mut self, now: Instant, viewer: Seat) {
         self.change(viewer, |participant| {
             participant.written_at = now;
-            participant.rtc.bwe().reset(Bitrate::bps(participant.estimate.unwrap_or(LEAST_DESIRED)));
+            let from = participant.estimate.unwrap_or(LEAST_DESIRED).max(LEAST_PROBED);
+            participant.rtc.bwe().reset(Bitrate::bps(from));
             participant.tick(now)
         });
     }

@@ -114,6 +114,9 @@ pub struct Profile {
     pub stream: String,
     /// Whether what it is sent follows an estimate of its bandwidth (where it reports arrivals, TWCC).
     pub adapts: bool,
+    /// Whether arrivals of sound are reported too, in both directions (TWCC): up to 20 messages a second for each who hears or speaks. What
+    /// is estimated then is room for everything, else room for pictures.
+    pub reports_sound: bool,
     /// Voices forwarded to it at once; the loudest are chosen.
     pub max_voices: usize,
     /// Cameras forwarded to it at once as long as it has not said what it shows; those of the latest speakers.

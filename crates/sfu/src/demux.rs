@@ -177,6 +177,11 @@ pub(crate) fn is_stun(contents: &[u8]) -> bool {
     contents.first().is_some_and(|first| *first < 4)
 }
 
+/// RFC 7983 §7 and RFC 5761 §4: RTP's bytes, with one of RTCP's packet types.
+pub(crate) fn is_rtcp(contents: &[u8]) -> bool {
+    matches!(contents, [128..=191, 192..=223, ..])
+}
+
 /// Our part of the USERNAME (RFC 8445 §7.2.2).
 fn local_ufrag(contents: &[u8]) -> Option<String> {
     let message = StunMessage::parse(contents).ok()?;

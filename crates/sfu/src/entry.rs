@@ -7,8 +7,9 @@ use str0m::Input;
 use str0m::net::Receive;
 
 use crate::command::ShardIndex;
-use crate::demux::{Route, is_stun};
+use crate::demux::{Route, is_rtcp, is_stun};
 use crate::neighbours::Neighbours;
+use crate::participant::Participant;
 use crate::path::{HandOver, Note, Path};
 use crate::shard::{Datagram, Shard, Transport};
 
@@ -83,6 +84,10 @@ impl Shard {
                 return None;
             }
         };
+        // Who is sent nothing has nothing to report that we would use, and says so every second.
+        if is_rtcp(contents) && self.seats.get(seat).is_some_and(Participant::is_quiet) {
+            return None;
+        }
         let check = is_stun(contents);
         let mut accepted = true;
         self.step(now, seat, |participant| {

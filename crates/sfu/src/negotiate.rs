@@ -128,7 +128,7 @@ impl Participant {
     ) -> Result<String, SignalRefusal> {
         let outline = self.check(sdp)?;
         let promises = self.check_sources(&outline, sources)?;
-        let text = sdp::keep_only_our_sending(&sdp::without_candidates(sdp), |mid| self.sends_on(mid));
+        let text = sdp::keep_only_our_sending(&self.readable(sdp), |mid| self.sends_on(mid));
         let offer = SdpOffer::from_sdp_string(&text).map_err(|_| SignalRefusal::BadSdp)?;
         self.void_our_offer();
         self.profile.fingerprint = Some(outline.fingerprint);
@@ -170,8 +170,7 @@ impl Participant {
     /// As [`SignalRefusal`] says.
     pub(crate) fn accept_answer(&mut self, id: u32, sdp: &str) -> Result<(), SignalRefusal> {
         let outline = self.check(sdp)?;
-        let answer =
-            SdpAnswer::from_sdp_string(&sdp::without_candidates(sdp)).map_err(|_| SignalRefusal::BadSdp)?;
+        let answer = SdpAnswer::from_sdp_string(&self.readable(sdp)).map_err(|_| SignalRefusal::BadSdp)?;
         let insists = self.profile.manners.glare == Glare::Insist;
         let is_answered = |pending: &mut Pending| {
             pending.id == id && (!insists || sdp::mids(&pending.sdp).eq(outline.mids()))
@@ -271,6 +270,16 @@ impl Participant {
         let outline = sdp::outline(sdp)?;
         let foreign = self.profile.fingerprint.is_some_and(|bound| bound != outline.fingerprint);
         if foreign { Err(SignalRefusal::Fingerprint) } else { Ok(outline) }
+    }
+
+    /// What str0m is shown of a description.
+    fn readable(&self, sdp: &str) -> String {
+        let found_by_checks = sdp::without_candidates(sdp);
+        if self.profile.reports_sound {
+            found_by_checks
+        } else {
+            sdp::without_reports_of_sound(&found_by_checks)
+        }
     }
 
     fn sends_on(&self, mid: &str) -> bool {

@@ -13,6 +13,7 @@ use crate::codecs::{self, Tracks};
 use crate::command::{Codec, Extensions, ParticipantId, Profile, RoomId, Sources, Tile};
 use crate::crypto::Certificate;
 use crate::data::{self, Channels};
+use crate::demux::is_rtcp;
 use crate::negotiate::Negotiation;
 use crate::roam::Roaming;
 use crate::track::{Outgoing, Picture, Published};
@@ -26,7 +27,7 @@ const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_500);
 /// Nothing sent for so long: the probes for what was sent last are over.
 const QUIET_AFTER: Duration = Duration::from_secs(2);
 /// How often a participant to whom nothing is sent is looked at for its pacer's sake.
-const QUIET_WAKE: Duration = Duration::from_secs(1);
+const QUIET_WAKE: Duration = Duration::from_secs(5);
 /// How long the books of a pacer may wait for the next packet; a little longer than sound takes for one.
 const BOOKS_WAIT: Duration = Duration::from_millis(25);
 /// How far the pacer of str0m moves the time between two packets that leave together.
@@ -37,6 +38,8 @@ const RESEND_PACKETS: usize = 256;
 const RESEND_WITHIN: Duration = Duration::from_secs(2);
 const RESEND_SHARE: f32 = 0.15;
 const RESEND_PACKETS_AUDIO: usize = 64;
+/// Time between two reports of ours (RFC 3550 §6.2). What needs haste, arrivals and losses, is told apart from them.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct Participant {
     pub id: ParticipantId,
@@ -73,7 +76,7 @@ pub(crate) struct Participant {
     pub short: bool,
     /// Whether the connection must end, so that the participant makes a new one.
     pub spent: bool,
-    /// When a packet was last written for it, or when it was connected.
+    /// When a packet was last written for it, a probe sent to it, or it was connected.
     pub written_at: Instant,
     /// Packets written for it that have not gone out.
     pub unsent: usize,
@@ -153,14 +156,18 @@ impl Participant {
             self.rtc.last_timeout_reason(),
             Reason::Pacer(_) | Reason::BweDelayControl | Reason::BweProbeControl | Reason::BweProbeEstimator
         );
-        let quiet =
-            self.link == Link::Up && self.clock.saturating_duration_since(self.written_at) > QUIET_AFTER;
+        let quiet = self.is_quiet();
         let books_only = deadline <= self.clock + PACER_STEP && self.unsent == 0 && !self.probes;
         self.rtc_deadline = match self.rtc.last_timeout_reason() {
             _ if for_sending && quiet => deadline.max(self.clock + QUIET_WAKE),
             Reason::Pacer(PacerReason::Immediate) if books_only => self.clock + BOOKS_WAIT,
             _ => deadline,
         };
+    }
+
+    /// Whether nothing has been sent to it for so long that there is nothing to pace, to estimate or to report.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.link == Link::Up && self.clock.saturating_duration_since(self.written_at) > QUIET_AFTER
     }
 
     /// When the participant wants to be woken, for whatever reason.
@@ -208,9 +215,11 @@ impl Participant {
 
     /// Notes a packet that has gone out; returns whether it was media.
     pub(crate) fn has_sent(&mut self, contents: &[u8]) -> bool {
-        // RFC 7983 §7, and RFC 5761 §4 for what is RTCP.
-        let media = matches!(contents, [128..=191, kind, ..] if !(192..=223).contains(kind));
+        let media = matches!(contents, [128..=191, ..]) && !is_rtcp(contents);
         self.unsent = self.unsent.saturating_sub(usize::from(media));
+        if media {
+            self.written_at = self.clock;
+        }
         media
     }
 
@@ -293,6 +302,8 @@ pub(crate) fn build_rtc(profile: &Profile, creds: IceCreds, setup: &Setup<'_>, n
         .enable_vp9(profile.codecs.contains(&Codec::Vp9))
         .enable_h264(profile.codecs.contains(&Codec::H264))
         .enable_av1(profile.codecs.contains(&Codec::Av1))
+        .set_rtcp_report_interval_audio(REPORT_EVERY)
+        .set_rtcp_report_interval_video(REPORT_EVERY)
         .set_send_buffer_audio(RESEND_PACKETS_AUDIO)
         .set_send_buffer_video(RESEND_PACKETS)
         .set_sctp_max_message_size(data::MAX_MESSAGE)

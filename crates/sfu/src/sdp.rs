@@ -16,6 +16,9 @@ pub(crate) const MAX_SECTIONS: usize = 256;
 const MAX_RIDS: usize = 8;
 const MAX_FORMATS: usize = 128;
 
+/// The header extension whose numbers a receiver reports (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+const TRANSPORT_WIDE_NUMBER: &str = "draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
 /// The parts of a description that decide whether it is let in.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outline {
@@ -186,6 +189,18 @@ fn parse_fingerprint(value: &str) -> Option<[u8; 32]> {
 /// and pair it.
 pub(crate) fn without_candidates(sdp: &str) -> String {
     sdp.split_inclusive('\n').filter(|line| !line.starts_with("a=candidate:")).collect()
+}
+
+/// Leaves the transport-wide number out of a remote description's sound, so that arrivals of sound are reported by neither side.
+pub(crate) fn without_reports_of_sound(sdp: &str) -> String {
+    let mut sound = false;
+    let kept = |line: &&str| {
+        if line.starts_with("m=") {
+            sound = line.starts_with("m=audio");
+        }
+        !(sound && line.starts_with("a=extmap:") && line.contains(TRANSPORT_WIDE_NUMBER))
+    };
+    sdp.split_inclusive('\n').filter(kept).collect()
 }
 
 /// Leaves the user fragment out of the candidates of a description of ours. After an ICE restart it would be the one that str0m chose and
@@ -361,6 +376,17 @@ mod tests {
         let creds = IceCreds { ufrag: "00new".into(), pass: "other".into() };
         let expected = "v=0\r\nm=audio 9 X 111\r\na=ice-ufrag:00new\r\na=ice-pwd:other\r\na=mid:0\r\n";
         assert_eq!(with_credentials(sdp, &creds), expected);
+    }
+
+    #[test]
+    fn arrivals_of_sound_are_not_reported() {
+        let number =
+            "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
+        let level = "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n";
+        let (sound, picture) = ("m=audio 9 X 111\r\na=mid:0\r\n", "m=video 9 X 96\r\na=mid:1\r\n");
+        let sdp = format!("v=0\r\n{sound}{level}{number}{picture}{number}{sound}{number}");
+        let expected = format!("v=0\r\n{sound}{level}{picture}{number}{sound}");
+        assert_eq!(without_reports_of_sound(&sdp), expected);
     }
 
     #[test]

@@ -618,6 +618,7 @@ mod tests {
             red: false,
             stream: "s".into(),
             adapts: false,
+            reports_sound: false,
             max_voices: 8,
             max_cameras: 25,
             keyframe_gap: std::time::Duration::from_millis(500),

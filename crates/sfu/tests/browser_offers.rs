@@ -131,6 +131,7 @@ fn profile(av1_first: bool) -> Profile {
         red: false,
         stream: "s1".into(),
         adapts: true,
+        reports_sound: true,
         max_voices: 8,
         max_cameras: 25,
         keyframe_gap: Duration::from_secs(1),

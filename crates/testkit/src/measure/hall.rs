@@ -308,6 +308,7 @@ pub fn profile(caller: &Caller, adapts: bool) -> Profile {
         red: false,
         stream: format!("{:032x}", caller.id.0),
         adapts,
+        reports_sound: false,
         max_voices: 8,
         max_cameras: 25,
         keyframe_gap: Duration::from_millis(500),

@@ -514,6 +514,7 @@ pub fn profile(client: &Client, fingerprint: [u8; 32]) -> Profile {
         red: true,
         stream: format!("{:032x}", client.id.0),
         adapts: true,
+        reports_sound: false,
         max_voices: client.max_voices,
         max_cameras: client.max_cameras,
         keyframe_gap: client.keyframe_gap,

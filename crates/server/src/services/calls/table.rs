@@ -361,6 +361,7 @@ fn profile(admitted: &Admitted) -> Profile {
         red: true,
         stream: admitted.session.id.to_string(),
         adapts: true,
+        reports_sound: false,
         max_voices: MAX_VOICES,
         max_cameras: MAX_CAMERAS,
         keyframe_gap: KEYFRAME_GAP,
