@@ -1,13 +1,19 @@
-//! Whatever comes as the body of a registration or as an `Authorization` header is read or refused.
+//! Whatever comes as the body of a registration, as an `Authorization` header or as a file of rtcd's store is read or refused.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use wire::rtcd::authorization::Authorization;
+use wire::rtcd::bitcask::{self, Next};
 use wire::rtcd::envelope::{Answer, Credentials, MAX_BODY};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = Authorization::decode(bytes);
+    let mut rest = bytes;
+    while let Ok(Next::Record(record, after)) = bitcask::next(rest) {
+        assert!(bitcask::write(record) == rest[..rest.len() - after.len()]);
+        rest = after;
+    }
     match Credentials::decode(bytes) {
         Ok(read) => {
             assert!(bytes.len() <= MAX_BODY);

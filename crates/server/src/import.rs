@@ -225,7 +225,7 @@ mod tests {
                 fs::remove_file(place.store.join(file)).unwrap();
             }
         };
-        let rows: [(&dyn Fn(&Place), &str); 4] = [
+        let rows: [(Damaging<'_>, &str); 4] = [
             (&cut, "000000000.data, byte 0: a record has an impossible length"),
             (&flip, "000000001.data, byte 0: a record does not match its checksum"),
             (&huge, "000000002.data: larger than anything rtcd writes"),
@@ -244,6 +244,8 @@ mod tests {
         let error = rtcd(&place.config, Path::new("/nowhere")).await.unwrap_err().to_string();
         assert!(error.starts_with("/nowhere: No such file"), "{error}");
     }
+
+    type Damaging<'a> = &'a dyn Fn(&Place);
 
     struct Place {
         store: PathBuf,

@@ -1,5 +1,6 @@
 //! Registration, login, Basic and Bearer of the rtcd face over real HTTP: everything that was captured from the real server, and what is
 //! better than there.
+#![allow(clippy::disallowed_methods, reason = "times are read from the clock")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};

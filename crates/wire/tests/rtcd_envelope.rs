@@ -38,12 +38,15 @@ fn the_captured_bodies_are_read_or_refused_in_the_captured_words() {
     assert_eq!(faults, 9);
 }
 
+/// Id and key, or the fault.
+type Read = Result<(String, String), String>;
+
 #[test]
 fn bodies() {
     let read = |id: &str, key: &str| Ok((id.to_owned(), key.to_owned()));
     let fault = |text: &str| Err(text.to_owned());
     let in_string = "json: cannot unmarshal {} into Go value of type string";
-    let rows: [(&[u8], Result<(String, String), String>); 39] = [
+    let rows: [(&[u8], Read); 39] = [
         (br#"{"clientID":"a","authKey":"k"}"#, read("a", "k")),
         (b" {\r\n\t\"authKey\" : \"k\" , \"clientID\" : \"a\" } ] trailing", read("a", "k")),
         (br#"{"clientID":"a","clientID":"b"}"#, read("b", "")),

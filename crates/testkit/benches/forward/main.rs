@@ -16,6 +16,7 @@
 mod forwarding;
 mod idle;
 mod joins;
+mod logins;
 mod shards;
 mod table;
 
@@ -30,12 +31,13 @@ fn main() {
     // `make bench ONLY=idle`, to look at one part.
     let only = std::env::var("ONLY").unwrap_or_default();
     let mut table = Table::default();
-    let parts: [(&str, Measure); 5] = [
+    let parts: [(&str, Measure); 6] = [
         ("memory", idle::memory),
         ("forwarding", forwarding::measure),
         ("joins", joins::measure),
         ("idle", idle::processor),
         ("shards", shards::measure),
+        ("logins", logins::measure),
     ];
     for (name, measure) in parts {
         if name.contains(&only) {

@@ -69,7 +69,10 @@ impl Realms {
             return Err(RegisterRefused::EmptyId);
         }
         let realm = RealmId::new(id);
+        let subject = shown(&realm);
+        let act = Act::by(&registrar.actor, "realm.register", &subject, from);
         if self.store.realm(&realm).await.map_err(unavailable)?.is_some() {
+            self.audit.counted(act, Outcome::Refused);
             return Err(RegisterRefused::Taken);
         }
         if too_long {
@@ -80,9 +83,9 @@ impl Realms {
         }
         let kept = self.hash(&realm, &key, from).await?;
         let record = RealmRecord { id: realm.clone(), key: kept, created_at: now() };
-        let subject = shown(&realm);
-        let act = entry(Act::by(&registrar.actor, "realm.register", &subject, from));
-        self.store.register_realm(&record, &act).await.map_err(unavailable)?;
+        let act = entry(act);
+        let refused = |_: &StoreError| self.audit.refused(&act);
+        self.store.register_realm(&record, &act).await.inspect_err(refused).map_err(unavailable)?;
         self.proven.learn(&realm, &kept, &key);
         tracing::info!(realm = subject, %from, "a client was registered");
         Ok(realm)
@@ -170,9 +173,8 @@ impl Realms {
     /// Forgets a client in the store, and then everywhere.
     pub(super) async fn forget(&self, realm: &RealmId, actor: &str, from: Peer) -> Result<(), StoreError> {
         let subject = shown(realm);
-        self.store
-            .unregister_realm(realm, &entry(Act::by(actor, "realm.unregister", &subject, from)))
-            .await?;
+        let act = entry(Act::by(actor, "realm.unregister", &subject, from));
+        self.store.unregister_realm(realm, &act).await.inspect_err(|_| self.audit.refused(&act))?;
         self.proven.forget(realm);
         self.registered.end(realm);
         tracing::info!(realm = subject, %from, "a client was unregistered");

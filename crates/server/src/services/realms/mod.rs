@@ -150,9 +150,8 @@ impl Realms {
 
     async fn by_token(&self, token: &Secret, from: Peer) -> Result<Caller, NotBelieved> {
         const ACTION: &str = "realm.authenticate";
-        let presented = match hash_realm_token(token) {
-            Ok(presented) => presented,
-            Err(_) => return Err(self.stranger(ACTION, NotBelieved::BadToken, from)),
+        let Ok(presented) = hash_realm_token(token) else {
+            return Err(self.stranger(ACTION, NotBelieved::BadToken, from));
         };
         let record = self.store.realm_token(&presented).await.map_err(not_available)?;
         let realm = match verify_token(&presented, record.as_ref(), now()) {

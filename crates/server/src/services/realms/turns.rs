@@ -136,7 +136,10 @@ mod tests {
         Peer::new([203, 0, 113, last].into()).block()
     }
 
-    fn turns(jobs: &[(Standing, u8, &str, u32)]) -> Turns<u32> {
+    /// Standing, address, client, and the number of the job.
+    type Waiting = (Standing, u8, &'static str, u32);
+
+    fn turns(jobs: &[Waiting]) -> Turns<u32> {
         let mut turns = Turns::new();
         for (standing, from, realm, job) in jobs {
             assert!(turns.push(*standing, address(*from), &RealmId::new(*realm), *job));
@@ -157,7 +160,7 @@ mod tests {
     #[test]
     fn addresses_take_turns_and_so_do_clients_of_one_address() {
         use Standing::{Late, Prompt};
-        let rows: [(&str, &[(Standing, u8, &str, u32)], &[u32]); 5] = [
+        let rows: [(&str, &[Waiting], &[u32]); 5] = [
             ("one client", &[(Prompt, 1, "a", 1), (Prompt, 1, "a", 2)], &[1, 2]),
             (
                 "a flood on one client, then another of the same address",

@@ -1,0 +1,181 @@
+//! The rtcd face of the binary: what was acknowledged survives kill -9, and what its operator does with clients.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails fails its test"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+const KEY: &str = "Ey4-H_BJA00_TVByPi8DozE12ekN3S7L";
+
+#[test]
+fn registration_login_basic_and_bearer_survive_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tokens: Vec<String> = Vec::new();
+    for round in 0..3 {
+        let serving = Serving::start(folder.path());
+        for (number, token) in tokens.iter().enumerate() {
+            let id = format!("client{number}");
+            // Who names another client than itself has been believed.
+            let basic = |key| Some(Credential::Basic(id.clone(), key));
+            assert_eq!(serving.post("/unregister", "other", basic(KEY)).0, 403, "{round} {id}");
+            assert_eq!(serving.post("/unregister", "other", basic("wrong")).0, 401, "{round} {id}");
+            let bearer = Some(Credential::Bearer(token));
+            assert_eq!(serving.post("/unregister", "other", bearer).0, 403, "{round} {id}");
+            let (status, said) = serving.post("/register", &id, None);
+            assert_eq!((status, &said["error"]), (400, &json!("registration failed: already registered")));
+        }
+        let id = format!("client{round}");
+        assert_eq!(serving.post("/register", &id, None), (201, json!({"clientID": id, "code": "201"})));
+        let (status, said) = serving.post("/login", &id, None);
+        assert_eq!(status, 200);
+        tokens.push(said["bearerToken"].as_str().unwrap().to_owned());
+        // Child::kill is SIGKILL: nobody says goodbye.
+        drop(serving);
+    }
+}
+
+#[test]
+fn an_operator_adds_lists_and_removes_clients() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let serving = Serving::start(here);
+    let key = printed(here, &["realms", "add", "clientA"]);
+    assert_eq!(key.len(), 32);
+    let odd = "../\u{1b}[2J&?#ü";
+    printed(here, &["realms", "add", odd]);
+    let listed = printed(here, &["realms", "list"]);
+    assert!(listed.contains("clientA  since 1") && listed.contains("../\\u{1b}[2J&?#ü  since "), "{listed}");
+    let again = run(here, &["realms", "add", "clientA"]);
+    assert!(String::from_utf8_lossy(&again.stderr).starts_with("countersign: refused with 409"));
+    let with_its_key = |expected| {
+        let body = json!({"clientID": "clientA", "authKey": key});
+        assert_eq!(serving.send("/login", &body, None).0, expected);
+    };
+    with_its_key(200);
+    printed(here, &["realms", "remove", "clientA"]);
+    printed(here, &["realms", "remove", odd]);
+    with_its_key(400);
+    assert_eq!(printed(here, &["realms", "list"]), "");
+    let gone = run(here, &["realms", "remove", "clientA"]);
+    assert!(String::from_utf8_lossy(&gone.stderr).starts_with("countersign: refused with 404"));
+    let audit = printed(here, &["audit"]);
+    // What was refused is counted and written a little later.
+    let accepted = audit.lines().filter(|line| line.contains("\"accepted\""));
+    let count = |action: &str| accepted.clone().filter(|line| line.contains(action)).count();
+    assert_eq!((count("realm.register"), count("realm.unregister")), (2, 2), "{audit}");
+    assert!(!audit.contains(&key));
+}
+
+#[test]
+fn the_clients_of_a_store_of_rtcd_are_taken_over_while_nobody_runs() {
+    // Captured from rtcd: `vectors/rtcd/auth.json`; the record by hand after the layout of its store.
+    let kept = b"$2a$10$zd2dZy95sa5UohIbsBDVdOwhWa.l4H1Ucx/nb0uIilF5lLku9gFGm";
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    std::fs::create_dir(here.join("rtcd_db")).unwrap();
+    let record = [
+        b"\0\0\0\x07\0\0\0\0\0\0\0\x3cclientA".as_slice(),
+        kept,
+        b"\x9b\x8a\x35\x23".as_slice(),
+        b"\0\0\0\0\0\0\0\0",
+    ];
+    std::fs::write(here.join("rtcd_db/000000000.data"), record.concat()).unwrap();
+    let import = ["import", "rtcd", "--data-source", "rtcd_db"];
+    assert_eq!(printed(here, &import), "1 of 1 clients registered; the others were there already");
+    let serving = Serving::start(here);
+    assert_eq!(serving.post("/login", "clientA", None).0, 200, "no Mattermost server has to register again");
+    let running = run(here, &import);
+    let said = String::from_utf8_lossy(&running.stderr).into_owned();
+    assert!(!running.status.success() && said.contains("perhaps by a running server"), "{said}");
+}
+
+enum Credential<'a> {
+    Basic(String, &'a str),
+    Bearer(&'a str),
+}
+
+/// A running server, killed when it is dropped.
+struct Serving {
+    child: Child,
+    rtcd: String,
+}
+
+impl Serving {
+    fn start(folder: &Path) -> Self {
+        let mut command = countersign(folder, &["serve"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut lines = log.lines().map(Result::unwrap);
+        let line = lines.find(|line| line.contains("started")).unwrap();
+        let rtcd = line.split_once("rtcd=Some(").unwrap().1.split_once(')').unwrap().0.to_owned();
+        // Somebody has to read the rest, or the server waits for it.
+        std::thread::Builder::new().spawn(move || lines.for_each(drop)).unwrap();
+        Self { child, rtcd }
+    }
+
+    fn post(&self, path: &str, id: &str, credential: Option<Credential<'_>>) -> (u16, Value) {
+        self.send(path, &json!({"clientID": id, "authKey": KEY}), credential)
+    }
+
+    fn send(&self, path: &str, body: &Value, credential: Option<Credential<'_>>) -> (u16, Value) {
+        // Another test of the process may have been first; it did the same.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let request = reqwest::Client::new().post(format!("http://{}{path}", self.rtcd));
+            let request = match credential {
+                Some(Credential::Basic(id, key)) => request.basic_auth(id, Some(key)),
+                Some(Credential::Bearer(token)) => request.bearer_auth(token),
+                None => request,
+            };
+            let answer = request.body(body.to_string()).send().await.unwrap();
+            let status = answer.status().as_u16();
+            (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+        })
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+fn countersign(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("COUNTERSIGN__") {
+            command.env_remove(name);
+        }
+    }
+    let sets = [
+        "http.listen=127.0.0.1:0",
+        "media.listen_udp=127.0.0.1:0",
+        "media.listen_tcp=127.0.0.1:0",
+        "faces.rtcd.enabled=true",
+        "faces.rtcd.listen=127.0.0.1:0",
+        "faces.rtcd.allow_self_registration=true",
+    ];
+    command.current_dir(folder).args(["--data-dir", "data"]).stdin(Stdio::null());
+    command.args(sets.iter().flat_map(|set| ["--set", set])).args(arguments);
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    countersign(folder, arguments).output().unwrap()
+}
+
+/// Runs a command that must succeed; returns what it printed.
+fn printed(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
