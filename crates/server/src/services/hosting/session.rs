@@ -151,6 +151,8 @@ impl Session {
             red: false,
             stream: self.place.name.clone(),
             adapts: true,
+            // As rtcd negotiates it: `transport-cc` on sound too.
+            reports_sound: true,
             // Everybody is heard and seen: transcribers and recorders are sessions like others.
             max_voices: usize::MAX,
             max_cameras: usize::MAX,

@@ -209,10 +209,11 @@ fn a_session_is_made_negotiated_and_ended() {
 fn every_end_of_a_session_is_told_once() {
     let mut stage = Stage::new();
     let line = stage.open("a");
-    let end: [(&str, fn(&Stage, &Line)); 5] = [
+    type End = fn(&Stage, &Line);
+    let end: [(&str, End); 5] = [
         ("closed by the client", |stage, _| stage.event("a", "s", EventKind::Left(LeaveReason::Closed))),
         ("no room", |stage, _| {
-            stage.event("a", "s", EventKind::Left(LeaveReason::Refused(JoinRefusal::RoomFull)))
+            stage.event("a", "s", EventKind::Left(LeaveReason::Refused(JoinRefusal::RoomFull)));
         }),
         ("no offer", |stage, _| stage.later(Duration::from_millis(10_001))),
         ("a bad first offer", |stage, line| {
@@ -390,7 +391,8 @@ fn answers_go_the_way_of_their_offers_and_a_map_before_every_offer() {
         stage.event("a", session, EventKind::DataOpen { label: "calls-dc".into() });
         stage.event("a", session, EventKind::DataOpen { label: "another".into() });
     }
-    (stage.take(), heard(&line));
+    stage.take();
+    heard(&line);
     let sending = vec![
         Sending { mid: "1".into(), publisher: participant("a", "t"), source: Source::Voice },
         Sending { mid: "2".into(), publisher: participant("a", "t"), source: Source::ScreenAudio },
