@@ -158,6 +158,30 @@ async fn operators_only_manage_clients_and_get_a_key_that_works() {
     assert_eq!(realms.list(&operator()).await.unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn failures_with_one_id_are_refused_after_sixty_wherever_they_come_from() {
+    let fixture = Fixture::new(day()).await;
+    let realms = &fixture.realms;
+    for id in ["clientA", "clientB"] {
+        fixture.register(id).await;
+    }
+    let record = |id: &str| {
+        let realm = RealmId::new(id);
+        async move { realms.store.realm(&realm).await.unwrap().unwrap() }
+    };
+    let (a, b) = (record("clientA").await, record("clientB").await);
+    let fail = |record: &RealmRecord, last: u8| {
+        let elsewhere = Peer::new([198, 51, 100, last].into());
+        realms.unproven(&record.id, Some(record), elsewhere, "realm.login")
+    };
+    let failures: Vec<_> = (0..200).map(|last| fail(&a, last)).collect();
+    assert!(failures[..60].iter().all(|failure| *failure == Unproven::WrongKey));
+    let refused = failures.iter().filter(|failure| matches!(failure, Unproven::TooMany(_))).count();
+    assert!(refused > 100, "{refused}");
+    assert_eq!(fail(&b, 250), Unproven::WrongKey, "another id");
+    fixture.caller("clientA").await.unwrap();
+}
+
 struct Fixture {
     realms: Realms,
     _folder: TempDir,
