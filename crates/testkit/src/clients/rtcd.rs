@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt, StreamExt};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use sfu::{Glare, Manners, ParticipantId, Sending, Source};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -28,9 +32,14 @@ const STEP: Duration = Duration::from_millis(2);
 /// How long a browser waits until it asks for the lock again (calls-common: src/rtc_peer.ts).
 const LOCK_RETRY: Duration = Duration::from_millis(50);
 
+/// A connection, in the clear or not.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
 /// The plugin's WebSocket.
 pub struct Plugin {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Box<dyn Wire>>,
     /// What the server called it.
     pub connection: String,
     /// Whom the server takes it for.
@@ -53,11 +62,31 @@ impl Plugin {
     /// As [`Plugin::open`].
     pub async fn open_with(server: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
         let stream = TcpStream::connect(server).await.unwrap();
-        let mut request = format!("ws://{server}/ws").into_client_request().unwrap();
+        Self::open_on(Box::new(stream), &server.to_string(), headers).await
+    }
+
+    /// Connects over TLS with Basic, and believes this certificate alone.
+    ///
+    /// # Errors
+    /// As [`Plugin::open`].
+    pub async fn open_over_tls(server: SocketAddr, pem: &[u8], client: &str, key: &str) -> Result<Self, u16> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
+        let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let stream = TcpStream::connect(server).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let credential = format!("Basic {}", STANDARD.encode(format!("{client}:{key}")));
+        Self::open_on(Box::new(stream), "localhost", &[("authorization", &credential)]).await
+    }
+
+    async fn open_on(wire: Box<dyn Wire>, host: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let mut request = format!("ws://{host}/ws").into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        let stream = match client_async(request, stream).await {
+        let stream = match client_async(request, wire).await {
             Ok((stream, _)) => stream,
             Err(Error::Http(response)) => return Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
