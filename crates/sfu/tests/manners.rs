@@ -488,10 +488,12 @@ fn a_track_of_ours_that_ends_leaves_what_the_client_sends_on_its_m_line() {
         let before = stage.heard(speaker, viewer, Voice).packets;
         stage.run(seconds(1));
         assert!(stage.heard(speaker, viewer, Voice).packets > before + 40, "its sound goes on");
+        assert_eq!(direction(&stage, viewer, &mid), "a=recvonly");
         let before = stage.heard(viewer, speaker, Voice).packets;
         stage.offer(speaker, &[Voice]);
         stage.run(seconds(2));
         assert_eq!(stage.clients[viewer].sending[0].mid, mid);
+        assert_eq!(direction(&stage, viewer, &mid), "a=sendrecv");
         assert!(stage.heard(viewer, speaker, Voice).packets > before + 50);
     }
     assert!(stage.heard(speaker, viewer, Voice).packets > 300);
@@ -530,6 +532,15 @@ fn without_rtx(sdp: &str) -> String {
         parts.join(" ") + "\r\n"
     })
     .collect()
+}
+
+/// Of an m-line in the server's last offer.
+fn direction(stage: &Stage, index: usize, mid: &str) -> String {
+    let offered = stage.clients[index].offered.as_ref().unwrap();
+    let section =
+        offered.split("\r\nm=").find(|section| section.contains(&format!("a=mid:{mid}\r\n"))).unwrap();
+    let directions = ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"];
+    section.lines().find(|line| directions.contains(line)).unwrap().to_owned()
 }
 
 fn names_of(stage: &Stage, index: usize) -> Vec<(String, String)> {
