@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use reqwest::{Certificate, Client};
 use sfu::Source;
 use testkit::clients::rtcd::{By, Party, Plugin, User, stream};
-use testkit::server::TestServer;
+use testkit::server::{TestServer, tls_client};
 use tokio::time::timeout;
 use wire::rtcd::{ChannelMessage, ClientMessage, ServerMessage, Signal, Tracked};
 
@@ -126,9 +125,8 @@ async fn descriptions_and_candidates_are_relayed_over_tls() {
     let more: Vec<_> = keys.iter().map(|(key, value)| (key.as_str(), *value)).collect();
     let server = TestServer::start_with(&more).await;
     let pem = std::fs::read(server.data().join("tls-cert.pem")).unwrap();
-    let client = Client::builder().tls_certs_only([Certificate::from_pem(&pem).unwrap()]).build().unwrap();
     let (at, key) = (server.rtcd(), "k".repeat(32));
-    let register = client.post(format!("https://localhost:{}/register", at.port()));
+    let register = tls_client(&pem).post(format!("https://localhost:{}/register", at.port()));
     let body = serde_json::json!({"clientID": REALM, "authKey": key});
     assert_eq!(register.json(&body).send().await.unwrap().status(), 201);
     assert_eq!(Plugin::open_over_tls(at, &pem, REALM, &"x".repeat(32)).await.err(), Some(401));

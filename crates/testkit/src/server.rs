@@ -175,6 +175,12 @@ pub fn http_client_from(address: IpAddr) -> Client {
     Client::builder().local_address(address).build().unwrap()
 }
 
+/// A client that believes this certificate and no other.
+pub fn tls_client(pem: &[u8]) -> Client {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Client::builder().tls_certs_only([reqwest::Certificate::from_pem(pem).unwrap()]).build().unwrap()
+}
+
 /// Sends a request; returns status and JSON, `null` for an empty body.
 pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
     let response = request.send().await.unwrap();
