@@ -38,13 +38,18 @@ impl Realm {
     }
 
     /// Removes a connection, and says by the others what it was not told: of one that did not read the ends of sessions alone, or its
-    /// backlog would make the next one slow too.
+    /// backlog would make the next one slow too; of one whose realm is unregistered nothing, for the next of that name may be another's.
     pub(super) fn close(&mut self, line: &Line, at: Instant) {
         if self.lines.remove(&line.id).is_some() && self.lines.is_empty() {
             self.away = Some(at);
         }
-        let slow = line.over() == Some(Over::Slow);
-        for said in line.leftovers().into_iter().filter(|said| !slow || said.news == News::Ended) {
+        let over = line.over();
+        let is_owed = |said: &Said| match over {
+            Some(Over::Unregistered) => false,
+            Some(Over::Slow) => said.news == News::Ended,
+            Some(Over::Gone) | None => true,
+        };
+        for said in line.leftovers().into_iter().filter(is_owed) {
             self.say(None, said);
         }
     }
@@ -72,9 +77,11 @@ impl Realm {
         }
     }
 
-    /// Returns the connections.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &Arc<Line>> {
-        self.lines.values()
+    /// Ends every connection, and forgets what was kept for the next.
+    pub(super) fn end(&mut self) {
+        self.lines.values().for_each(|line| line.end(Over::Unregistered));
+        self.kept.clear();
+        self.kept_bytes = 0;
     }
 
     /// Whether nobody needs it any more.

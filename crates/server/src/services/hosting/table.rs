@@ -256,8 +256,8 @@ impl Table {
 
     /// Ends everything of a realm.
     pub(super) fn end_realm(&mut self, realm: &RealmId, at: Instant) {
-        if let Some(realm) = self.realms.get(realm) {
-            realm.lines().for_each(|line| line.end(Over::Unregistered));
+        if let Some(realm) = self.realms.get_mut(realm) {
+            realm.end();
         }
         let members = self.calls.get(realm).into_iter().flat_map(BTreeMap::values);
         let members: Vec<_> = members.flat_map(|call| &call.members).copied().collect();

@@ -595,6 +595,7 @@ fn an_unregistered_realm_ends_whole() {
     stage.join(&line, "c", "s");
     stage.join(&line, "d", "t");
     stage.join(&other, "c", "s");
+    stage.event("a", "s", EventKind::Speaking(true));
     stage.take();
     stage.hosting.end_realm(&RealmId::new("a"));
     assert_eq!(stage.told(), ["leave", "leave"]);
@@ -602,6 +603,20 @@ fn an_unregistered_realm_ends_whole() {
     assert_eq!(stage.hosting.count(), (1, 1));
     stage.join(&line, "c", "s");
     assert_eq!(stage.hosting.count(), (1, 1), "what comes by its connection before that has closed");
+    stage.hosting.close(&line);
+    assert!(heard(&stage.open("a")).is_empty(), "the next of that name may be another's");
+}
+
+#[test]
+fn what_waits_for_a_realm_is_not_for_the_next_of_its_name() {
+    let mut stage = Stage::new();
+    let line = stage.open("a");
+    stage.join(&line, "c", "s");
+    stage.event("a", "s", EventKind::Speaking(true));
+    stage.hosting.close(&line);
+    stage.event("a", "s", EventKind::Speaking(false));
+    stage.hosting.end_realm(&RealmId::new("a"));
+    assert!(heard(&stage.open("a")).is_empty());
 }
 
 #[test]
