@@ -264,7 +264,8 @@ pub(crate) fn keep_only_our_sending(sdp: &str, we_send: impl Fn(&str) -> bool) -
 pub(crate) fn in_order_of(offer: &str, answer: &str) -> String {
     let formats = |section: &str| -> Option<Vec<String>> {
         let line = section.lines().next()?.strip_prefix("m=video ")?;
-        Some(line.split(' ').skip(2).map(str::to_owned).collect())
+        let formats: Vec<String> = line.split(' ').skip(2).map(str::to_owned).collect();
+        Some(formats).filter(|formats| !formats.is_empty())
     };
     let offered = split_sections(offer);
     let mut text = String::with_capacity(answer.len());
@@ -397,6 +398,43 @@ mod tests {
                         tcptype passive\r\na=x: ufrag y\r\n";
         assert_eq!(without_candidate_ufrag(sdp), expected);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_offered_changes_only_the_order_of_payload_types(
+            offered in proptest::collection::vec(proptest::sample::select(STOCK.to_vec()), 0..20),
+            answered in proptest::collection::vec(proptest::sample::select(STOCK.to_vec()), 0..20),
+        ) {
+            let text = |lines: &[&str]| lines.iter().map(|line| format!("{line}\r\n")).collect::<String>();
+            let answer = text(&answered);
+            let ordered = in_order_of(&text(&offered), &answer);
+            let sorted = |text: &str| -> Vec<Vec<String>> {
+                text.lines().map(|line| { let mut parts: Vec<_> = line.split(' ').map(str::to_owned).collect(); parts.sort(); parts }).collect()
+            };
+            proptest::prop_assert_eq!(sorted(&ordered), sorted(&answer));
+            let unread = streams(&text(&offered));
+            proptest::prop_assert!(unread.is_err() || unread.is_ok_and(|streams| streams.len() <= offered.len()));
+        }
+    }
+
+    const STOCK: [&str; 16] = [
+        "v=0",
+        "m=video 9 X 45 46 96",
+        "m=video 0 X 96",
+        "m=video 9 X",
+        "m=video",
+        "m=audio 9 X 111 63",
+        "m=application 9 X webrtc-datachannel",
+        "a=mid:0",
+        "a=mid:1",
+        "a=msid:",
+        "a=msid:s t",
+        "a=ssrc:1 msid:s",
+        "a=ssrc: msid:",
+        "a=sendonly",
+        "a=inactive",
+        "a=fingerprint:sha-256 AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA",
+    ];
 
     #[test]
     fn an_answer_keeps_the_order_of_the_offered_codecs() {
