@@ -49,17 +49,17 @@ test: build tests/browser/node_modules/.installed tests/interop/node_modules/.in
 	@scripts/test.sh
 
 ## interop-doc: docs/interop.md, written from a run of real clients.
-interop-doc: build tests/interop/node_modules/.installed .venv/.installed
+interop-doc: build tests/browser/node_modules/.installed tests/interop/node_modules/.installed .venv/.installed
 	@scripts/need.sh chromium firefox iproute2
 	@cd tests/interop && npm run doc --silent
 
 ## link: how a viewer fares whose link shrinks to 300 kbit/s and grows again.
-link: build tests/interop/node_modules/.installed
+link: build tests/browser/node_modules/.installed tests/interop/node_modules/.installed
 	@scripts/need.sh chromium iproute2
 	@cd tests/interop && npm run link --silent
 
 ## compare: CPU for a forwarded packet, beside Janus with the same browsers. Some minutes.
-compare: build tests/interop/node_modules/.installed
+compare: build tests/browser/node_modules/.installed tests/interop/node_modules/.installed
 	@scripts/need.sh chromium iproute2 janus
 	@cd tests/interop && npm run compare --silent
 

@@ -19,12 +19,16 @@ use crate::http::origin::OwnOrigin;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
 use crate::metrics::rtcd::RtcdFigures;
+use crate::services::hosting::Hosting;
 use crate::services::{Accounts, Calls, CallsParts, RealmRules, Realms, Refusal, Rooms};
 
 /// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
 /// message.
 const WAITING_PER_ADDRESS: usize = 8;
 const WAITING: usize = 256;
+
+/// Events of the media engine that wait for the calls of rooms. When full, the engine's own queue fills, as it says.
+const EVENTS_OF_ROOMS: usize = 256;
 
 /// What every handler receives; clones are one.
 #[derive(Clone)]
@@ -37,6 +41,8 @@ pub struct App {
     pub realms: Arc<Realms>,
     /// Who is in a call.
     pub calls: Arc<Calls>,
+    /// Who is in a call that a realm's own servers host.
+    pub hosting: Arc<Hosting>,
     /// Figures under rtcd's names.
     pub figures: RtcdFigures,
     /// How much one address or one session may ask.
@@ -96,9 +102,14 @@ impl App {
             limits: limits.clone(),
             dialect: crate::faces::rooms::DIALECT,
         };
+        let figures = RtcdFigures::new();
+        let hosting = Arc::new(Hosting::new(media.clone(), crate::faces::rtcd::DIALECT, figures.clone()));
         let calls = Arc::new(Calls::new(parts, media));
+        let (rest, others) = mpsc::channel(EVENTS_OF_ROOMS);
+        let running = hosting.clone();
+        tasks.spawn(async move { running.run(events, rest).await });
         let running = calls.clone();
-        tasks.spawn(async move { running.run(events).await });
+        tasks.spawn(async move { running.run(others).await });
         tasks.spawn(Calls::forget(Arc::downgrade(&calls), expired));
         let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), realm_rules)?;
         let app = Self {
@@ -106,7 +117,8 @@ impl App {
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
             realms: Arc::new(realms),
             calls,
-            figures: RtcdFigures::new(),
+            hosting,
+            figures,
             limits,
             origin: OwnOrigin::new(public_url.clone()),
             public_url,
@@ -120,6 +132,7 @@ impl App {
 
     /// Says goodbye on every socket, and returns when all of them are closed, or when the time is over.
     pub async fn say_goodbye(&self, within: Duration) {
+        self.hosting.drain();
         self.stop.send_replace(true);
         if tokio::time::timeout(within, self.stop.closed()).await.is_err() {
             tracing::warn!("some clients did not take their goodbye in time");

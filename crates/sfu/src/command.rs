@@ -193,7 +193,7 @@ pub enum Activity {
 }
 
 /// An order to a shard. Commands for a participant take effect in the order given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Command {
     /// Makes a media connection, whose first offer follows. A participant that has one already gets a new one in its place, without
     /// [`Event::Left`]. `incarnation` comes back in every event of this connection.

@@ -31,6 +31,19 @@ impl TestServer {
         Self::start_in_with(tempfile::tempdir().unwrap(), more).await
     }
 
+    /// The same, with the rtcd face, where anybody may register.
+    pub async fn start_rtcd() -> Self {
+        let face = [
+            ("enabled", "true"),
+            ("listen", "127.0.0.1:0"),
+            ("allow_self_registration", "true"),
+            ("open_metrics", "true"),
+        ];
+        let keys = face.map(|(key, value)| (format!("faces.rtcd.{key}"), value));
+        let more: Vec<_> = keys.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+        Self::start_with(&more).await
+    }
+
     async fn start_in_with(folder: TempDir, more: &[(&str, &str)]) -> Self {
         let data = folder.path().join("data");
         let flag = |key: &str, value: &str| Override {
@@ -78,6 +91,24 @@ impl TestServer {
     /// Where the rtcd face listens; it has to be enabled.
     pub fn rtcd(&self) -> SocketAddr {
         self.running.as_ref().unwrap().addresses.rtcd.unwrap()
+    }
+
+    /// Registers a client of the rtcd face; returns its key.
+    pub async fn register(&self, client: &str) -> String {
+        let key = format!("{client:k>32}");
+        let request = http_client().post(format!("http://{}/register", self.rtcd()));
+        let (status, body) = answer(request.json(&json!({"clientID": client, "authKey": key}))).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        key
+    }
+
+    /// Returns the sum over all series of one of rtcd's metrics.
+    pub async fn rtcd_metric(&self, name: &str) -> f64 {
+        let response = http_client().get(format!("http://{}/metrics", self.rtcd())).send().await.unwrap();
+        let text = response.text().await.unwrap();
+        let series = text.lines().filter_map(|line| line.strip_prefix(name));
+        let values = series.filter(|rest| rest.starts_with(['{', ' ']));
+        values.map(|rest| rest.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
     /// The data folder.
@@ -142,6 +173,12 @@ pub fn http_client_from(address: IpAddr) -> Client {
     // Another test of the process may have been first; it did the same.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Client::builder().local_address(address).build().unwrap()
+}
+
+/// A client that believes this certificate and no other.
+pub fn tls_client(pem: &[u8]) -> Client {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Client::builder().tls_certs_only([reqwest::Certificate::from_pem(pem).unwrap()]).build().unwrap()
 }
 
 /// Sends a request; returns status and JSON, `null` for an empty body.

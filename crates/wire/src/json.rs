@@ -95,6 +95,15 @@ impl Object {
         }
     }
 
+    /// Takes an object.
+    pub(crate) fn object(&mut self, member: &'static str) -> Result<Self, DecodeError> {
+        match self.0.remove(member) {
+            None => Err(DecodeError::Missing(member)),
+            Some(Value::Object(members)) => Ok(Self(members)),
+            Some(_) => Err(DecodeError::Wrong { member, expected: "an object" }),
+        }
+    }
+
     /// Takes an object whose values are texts.
     pub(crate) fn text_map(&mut self, member: &'static str) -> Result<Vec<(String, String)>, DecodeError> {
         let wrong = DecodeError::Wrong { member, expected: "an object of texts" };

@@ -23,6 +23,12 @@ pub enum DecodeError {
     /// Sent something that is not JSON (RFC 8259).
     #[error("not JSON")]
     NotJson,
+    /// Sent something that is not MessagePack, or less of it than it declares.
+    #[error("not MessagePack")]
+    NotMsgpack,
+    /// Sent something that is not a whole zlib stream (RFC 1950).
+    #[error("not zlib")]
+    NotZlib,
     /// Sent JSON that is not an object.
     #[error("not an object")]
     NotAnObject,

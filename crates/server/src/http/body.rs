@@ -28,6 +28,8 @@ impl JsonBytes {
                 Problem::malformed("A member of the body is not in its form or range.")
             }
             DecodeError::NotJson
+            | DecodeError::NotMsgpack
+            | DecodeError::NotZlib
             | DecodeError::NotAnObject
             | DecodeError::TooDeep { .. }
             | DecodeError::DuplicateMember

@@ -34,8 +34,8 @@ const COMMAND_QUEUE: usize = 1_024;
 const EVENT_QUEUE: usize = 4_096;
 /// Participants of one shard. Bounds memory: 60–130 kB each (`sfu` resends up to 256 packets of every picture on top, at most 300 kB a track).
 const MAX_PARTICIPANTS: usize = 2_000;
-/// `docs/faces/rooms.md`, limits.
-const MAX_IN_ROOM: usize = 100;
+/// Calls of realms have as many (`hosting::Quotas`); those of rooms are kept smaller by the hub.
+const MAX_IN_ROOM: usize = 1_000;
 
 /// What the media engine is told at its start.
 #[derive(Debug, Clone)]

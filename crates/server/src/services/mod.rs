@@ -2,6 +2,7 @@
 
 mod accounts;
 mod calls;
+pub mod hosting;
 mod realms;
 mod rooms;
 

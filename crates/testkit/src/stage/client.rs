@@ -89,6 +89,8 @@ pub struct Client {
     pub screen_codecs: Vec<Codec>,
     /// The codecs that it would like to get, the best first.
     pub codecs: Vec<Codec>,
+    /// What it calls the streams of its sources; others get names by chance.
+    pub streams: BTreeMap<Source, String>,
     /// Sources that its offers do not name.
     pub unnamed: Sources,
     /// How loud its sound says that it is; `None`: it does not say.
@@ -228,6 +230,7 @@ impl Client {
             screen_encodings: Vec::new(),
             screen_codecs: vec![Codec::Vp8],
             codecs: Codec::ALL.to_vec(),
+            streams: BTreeMap::new(),
             unnamed: Sources::default(),
             loudness: Some(Loudness::SPEECH),
             muted: Sources::default(),
@@ -266,7 +269,8 @@ impl Client {
                 send: encodings.iter().map(|encoding| SimulcastLayer::new(encoding.rid)).collect(),
                 recv: Vec::new(),
             });
-            let mid = changes.add_media(kind, Direction::SendOnly, None, None, simulcast);
+            let stream = self.streams.get(source).cloned();
+            let mid = changes.add_media(kind, Direction::SendOnly, stream, None, simulcast);
             let layers = encodings
                 .iter()
                 .enumerate()
@@ -392,13 +396,14 @@ impl Client {
 
     /// Offers everything that has no answer yet.
     pub fn offer_anew(&mut self) -> Option<Say> {
-        let Self { rtc, tracks, .. } = self;
+        let Self { rtc, tracks, streams, .. } = self;
         let lost: Vec<&mut Track> =
             tracks.iter_mut().filter(|track| rtc.media(track.mid).is_none()).collect();
         let mut changes = rtc.sdp_api();
         for track in lost {
             let kind = if track.source.is_audio() { MediaKind::Audio } else { MediaKind::Video };
-            track.mid = changes.add_media(kind, Direction::SendOnly, None, None, None);
+            let stream = streams.get(&track.source).cloned();
+            track.mid = changes.add_media(kind, Direction::SendOnly, stream, None, None);
         }
         let (offer, pending) = changes.apply()?;
         Some(self.say_offer(&offer, pending))

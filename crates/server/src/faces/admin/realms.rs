@@ -54,6 +54,8 @@ async fn remove(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<StatusCode, Problem> {
     let Query(Which { realm_id }) = which.map_err(|_| Problem::malformed("realm_id is missing."))?;
-    app.realms.unregister_as_operator(&grant, &RealmId::new(realm_id), from).await?;
+    let realm = RealmId::new(realm_id);
+    app.realms.unregister_as_operator(&grant, &realm, from).await?;
+    app.hosting.end_realm(&realm);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -144,6 +144,8 @@ fn malformed(bad: &BadMessage) -> Complaint {
     let refusal = match bad.error {
         DecodeError::TooLarge { .. } => Refusal::TooLarge,
         DecodeError::NotJson
+        | DecodeError::NotMsgpack
+        | DecodeError::NotZlib
         | DecodeError::NotAnObject
         | DecodeError::TooDeep { .. }
         | DecodeError::DuplicateMember

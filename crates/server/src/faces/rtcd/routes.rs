@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 
 use super::answers::{json, not_found, unauthorized};
+use super::calls;
 use super::machine::{self, Load};
 use super::registration::{authorization, log_in, register, unregister};
 use crate::app::App;
@@ -30,7 +31,8 @@ struct Machine {
     settings: Settings,
 }
 
-/// All of rtcd's paths: `/version`, `/system`, `/metrics`, `/register`, `/unregister`, `/login`. Everything else, a wrong method and the
+/// All of rtcd's paths: `/version`, `/system`, `/metrics`, `/register`, `/unregister`, `/login`, and those of
+/// [`calls`]. Everything else, a wrong method and the
 /// profiles of `/debug/pprof/` are 404. Starts the task that measures the load; it ends with the routes.
 pub fn routes(app: App, settings: Settings) -> Router {
     let load = Load::new();
@@ -44,6 +46,7 @@ pub fn routes(app: App, settings: Settings) -> Router {
         .route("/register", only(Method::POST, register))
         .route("/unregister", only(Method::POST, unregister))
         .route("/login", only(Method::POST, log_in))
+        .merge(calls::routes())
         .with_state(app)
         .merge(machine)
         .fallback(async || not_found())
