@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a test has a clock")]
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use server::Server;
@@ -10,6 +13,7 @@ use server::config::{Override, load};
 use sfu::Source;
 use testkit::clients::media::Caller;
 use testkit::server::TestServer;
+use tokio::net::UdpSocket;
 
 /// rtcd: T-RS-06, T-RS-07.
 #[tokio::test]
@@ -47,15 +51,7 @@ async fn a_call_flows_by_an_advertised_name() {
     let mut ben = Caller::enter(&server, &invite, "Ben").await;
     ana.offer(&[Source::Voice], |sdp| sdp).await;
     ben.offer(&[Source::Voice], |sdp| sdp).await;
-    let hers = ana.browser.id.clone();
-    for _ in 0..150 {
-        let time = Duration::from_millis(100);
-        tokio::join!(ana.play_for(time), ben.play_for(time));
-        if ben.heard(&hers, Source::Voice) > 0 {
-            return;
-        }
-    }
-    panic!("connected: {} {}", ana.client.connected, ben.client.connected);
+    hears(&mut ana, &mut ben).await;
 }
 
 #[tokio::test]
@@ -86,4 +82,63 @@ async fn candidates(server: &TestServer) -> Vec<String> {
         ana.play_for(Duration::from_millis(50)).await;
     }
     ana.candidates.clone()
+}
+
+/// As behind a router that gives the port another number: clients know the outer address alone, and the server the inner one.
+#[tokio::test]
+async fn a_call_flows_through_a_translated_port() {
+    let outside = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let port = outside.local_addr().unwrap().port().to_string();
+    let sets = [
+        ("media.advertise", "127.0.0.1"),
+        ("media.listen_udp", "127.0.0.2:0"),
+        ("media.advertise_port", &port),
+    ];
+    let server = TestServer::start_with(&sets).await;
+    let inside = server.media_udp();
+    let router = tokio::spawn(translate(outside, inside));
+    let room = server.create_room().await;
+    let (_, invite) = server.invite(&room, 2, &["speak"]).await;
+    let mut ana = Caller::enter(&server, &invite, "Ana").await;
+    let mut ben = Caller::enter(&server, &invite, "Ben").await;
+    ana.offer(&[Source::Voice], |sdp| sdp).await;
+    ben.offer(&[Source::Voice], |sdp| sdp).await;
+    hears(&mut ana, &mut ben).await;
+    let udp: Vec<&String> = ana.candidates.iter().filter(|line| line.contains(" udp ")).collect();
+    assert!(udp.len() == 1 && udp[0].contains(&format!(" 127.0.0.1 {port} typ host")), "{udp:?}");
+    router.abort();
+}
+
+/// One socket inside for everybody outside.
+async fn translate(outside: Arc<UdpSocket>, inside: SocketAddr) {
+    let mut ways: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
+    let mut buffer = [0; 2_000];
+    loop {
+        let (length, from) = outside.recv_from(&mut buffer).await.unwrap();
+        if !ways.contains_key(&from) {
+            let way = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+            ways.insert(from, way.clone());
+            let outside = outside.clone();
+            tokio::spawn(async move {
+                let mut buffer = [0; 2_000];
+                while let Ok((length, _)) = way.recv_from(&mut buffer).await {
+                    outside.send_to(&buffer[..length], from).await.unwrap();
+                }
+            });
+        }
+        ways[&from].send_to(&buffer[..length], inside).await.unwrap();
+    }
+}
+
+/// Waits until Ben hears Ana.
+async fn hears(ana: &mut Caller, ben: &mut Caller) {
+    let hers = ana.browser.id.clone();
+    for _ in 0..150 {
+        let time = Duration::from_millis(100);
+        tokio::join!(ana.play_for(time), ben.play_for(time));
+        if ben.heard(&hers, Source::Voice) > 0 {
+            return;
+        }
+    }
+    panic!("connected: {} {}", ana.client.connected, ben.client.connected);
 }

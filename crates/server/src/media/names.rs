@@ -117,7 +117,8 @@ impl Told {
         }
     }
 
-    /// Takes what a look-up has found. A name keeps its address as long as that is among those found, and when nothing was found.
+    /// Takes what a look-up has found. A name keeps its address as long as that is among those found, and when nothing was found. Of several
+    /// names that stood for one address at the start the last counts.
     fn learn(&self, named: &[Named], found: &Found) {
         let before = self.0.load_full();
         let mut changed = BTreeMap::new();

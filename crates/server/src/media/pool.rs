@@ -1,31 +1,30 @@
 //! The media threads as services see them.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, Thread};
 use std::time::Instant;
 
-use mio::net::TcpListener;
 use mio::{Poll, Waker};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sfu::{Certificate, Command, Event, RoomId, Shard, ShardConfig, ShardError, ShardIndex};
 use tokio::sync::{mpsc, watch};
 
-use super::acceptor::{Acceptor, bind_tcp};
+use super::acceptor::Acceptor;
 use super::addresses::Ways;
-use super::advertise::{Advertise, AdvertisePort, External, Host, Outside};
-use super::discovery::outer_address;
+use super::advertise::{Advertise, AdvertisePort};
+use super::bound::Bound;
 use super::driver::{Driver, Ears, Order, WAKE};
 use super::figures::ShardFigures;
 use super::mailbox::{Mailbox, wake};
-use super::names::{NoSuchName, PATIENCE, Told, look_up, settle};
+use super::names::Told;
 use super::outlet::{Outlet, Shared};
 use super::placement::Placement;
-use super::ports::{UdpPort, bind_all, bind_udp};
+use super::ports::UdpPort;
 use super::sockets::MediaSocket;
 
 /// Commands that may wait for a media thread, which takes them within a millisecond. More means that it cannot keep up: `Busy`.
@@ -149,36 +148,7 @@ impl MediaPool {
     /// As [`MediaError`] says.
     pub fn start(config: &MediaConfig, seed: [u8; 32]) -> Result<StartedMedia, MediaError> {
         let count = config.shards.clamp(1, 64);
-        let look = |port: &UdpSocket| {
-            let asked = config.advertise.is_empty() && !config.stun.is_empty();
-            asked.then(|| outer_address(port, &config.stun)).flatten()
-        };
-        let listened = |ip: IpAddr| config.listen_udp.iter().any(|bound| bound.is_ipv4() == ip.is_ipv4());
-        let (externals, named) = settle(&config.advertise, listened, |names| look_up(names, PATIENCE))
-            .map_err(|NoSuchName(name)| MediaError::NoSuchName(name))?;
-        let ports = bind_all(&config.listen_udp, |address| bind_udp(address, count.into(), look))
-            .map_err(|(address, source)| MediaError::Bind { address, source })?;
-        let listeners = bind_all(&config.listen_tcp, bind_tcp)
-            .map_err(|(address, source)| MediaError::BindTcp { address, source })?;
-        let bound: Vec<SocketAddr> = ports.iter().map(|port| port.bound).collect();
-        let bound_tcp = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let interfaces: Vec<_> =
-            if_addrs::get_if_addrs()?.into_iter().map(|found| (found.name.clone(), found.ip())).collect();
-        let here: Vec<IpAddr> =
-            interfaces.iter().map(|(_, ip)| *ip).chain(bound.iter().map(SocketAddr::ip)).collect();
-        let outside = Outside {
-            externals,
-            local_too: config.advertise.iter().any(|advertise| advertise.host == Host::Local),
-            port: config.advertise_port.as_ref().and_then(|port| port.on(&here)),
-        };
-        warn_of_strangers(&outside, &here);
-        let found: Vec<_> = ports.iter().map(|port| (port.bound, found(port, &outside, &here))).collect();
-        let found_tcp: Vec<_> = bound_tcp.iter().map(|bound| (*bound, outer_ip(*bound, &found))).collect();
-        let ways = Ways::new(&found, &outside, &interfaces);
-        let tcp_ways = Ways::new(&found_tcp, &outside, &interfaces);
-        if ways.candidates().is_empty() {
-            return Err(MediaError::NoAddress);
-        }
+        let Bound { udp, ports, ways, tcp, listeners, tcp_ways, named } = Bound::open(config, count.into())?;
         let parts = (0..count).map(|_| Parts::new()).collect::<io::Result<Vec<_>>>()?;
         let placement = Arc::new(Mutex::new(Placement::new(parts.len())));
         let (event_queue, events) = mpsc::channel(EVENT_QUEUE);
@@ -214,7 +184,7 @@ impl MediaPool {
             pool.stop();
             return Err(error.into());
         }
-        Ok(StartedMedia { pool, events, bound, bound_tcp })
+        Ok(StartedMedia { pool, events, bound: udp, bound_tcp: tcp })
     }
 
     fn begin(&self, drivers: Vec<Driver>, acceptor: Acceptor) -> io::Result<()> {
@@ -343,29 +313,6 @@ impl Base {
         let outlet = Outlet::new(index, self.ways.clone(), self.shared.clone());
         let driver = Driver::new(ears, shard, sockets, outlet, publish)?;
         Ok((driver, Handle { orders, waker, figures }))
-    }
-}
-
-/// How a UDP port looks from outside: as it was found, unless the operator knows the port better.
-fn found(port: &UdpPort, outside: &Outside, here: &[IpAddr]) -> Option<External> {
-    let found = port.outer?;
-    let known = outside.port.filter(|_| !here.contains(&found.ip()));
-    Some(External { ip: found.ip(), port: known.or(Some(found.port())), local: None })
-}
-
-/// How a TCP port looks from outside: the address that was found for UDP. Its port is that of the UDP port; for TCP ours is the best guess.
-fn outer_ip(bound: SocketAddr, found: &[(SocketAddr, Option<External>)]) -> Option<External> {
-    let mut outer = found.iter().filter_map(|(_, outer)| *outer);
-    let outer = outer.find(|outer| outer.ip.is_ipv4() == bound.is_ipv4())?;
-    Some(External { port: None, ..outer })
-}
-
-/// A pair with a local address that is not here does nothing for it.
-fn warn_of_strangers(outside: &Outside, here: &[IpAddr]) {
-    for External { ip, local, .. } in &outside.externals {
-        if let Some(local) = local.filter(|local| !here.contains(local)) {
-            tracing::warn!(%ip, %local, "no interface of this machine has the local address of an advertised pair");
-        }
     }
 }
 

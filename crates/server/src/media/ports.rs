@@ -82,6 +82,9 @@ pub(super) fn bind_all<T: Send>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -97,6 +100,20 @@ mod tests {
             let again = bind_udp(port.bound, threads, |_| None).err().map(|error| error.kind());
             assert_eq!(again, Some(io::ErrorKind::AddrInUse), "{threads}");
         }
+    }
+
+    #[test]
+    fn addresses_are_bound_at_once() {
+        let all = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(|text| text.parse().unwrap());
+        let (begun, until) = (AtomicUsize::new(0), Instant::now() + Duration::from_secs(10));
+        let wait_for_the_others = |_| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            while begun.load(Ordering::Relaxed) < all.len() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(begun.load(Ordering::Relaxed))
+        };
+        assert_eq!(bind_all(&all, wait_for_the_others).unwrap(), [3, 3, 3]);
     }
 
     #[test]

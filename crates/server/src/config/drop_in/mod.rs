@@ -19,6 +19,8 @@ mod names;
 mod network;
 mod raw;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod tests;
 
 pub use names::rtcd_markdown;

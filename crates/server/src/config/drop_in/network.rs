@@ -71,7 +71,12 @@ fn listen(settings: &Settings, mapping: &mut Mapping) -> Result<(), ConfigError>
         addresses().chain(settings.enable_ipv6.as_ref().map(|set| &set.origin)).collect();
     let of = |own: &[IpAddr], other: &[IpAddr]| -> Result<Vec<IpAddr>, ConfigError> {
         let written = if own.is_empty() { other } else { own };
-        let served: Vec<IpAddr> = written.iter().copied().filter(|ip| ipv6 || ip.is_ipv4()).collect();
+        let mut served: Vec<IpAddr> = Vec::new();
+        for ip in written.iter().filter(|ip| ipv6 || ip.is_ipv4()) {
+            if !served.contains(ip) {
+                served.push(*ip);
+            }
+        }
         match (written.is_empty(), served.is_empty()) {
             (true, _) if ipv6 => Ok(vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]),
             (true, _) => Ok(vec![Ipv4Addr::UNSPECIFIED.into()]),
