@@ -76,10 +76,19 @@ fn rtcds_environment_and_file_are_enough() {
             .starts_with("warning: RTCD_RTC_UDPSOCKETSCOUNT: rtc.udp_sockets_count has no effect here: ")
     );
     assert!(warned[1].starts_with("warning: RTCD_API_SECURITY_ADMINSECRETKEY: the admin key has 5 bytes"));
+    let store = here.join("volume/rtcd_db");
+    std::fs::create_dir_all(&store).unwrap();
+    std::fs::write(store.join("000000000.data"), record_of_client_a()).unwrap();
+    let checked = start(&["config", "check"]).output().unwrap();
+    let pointed = "volume/rtcd_db holds a store of rtcd's: `countersign import rtcd --data-source volume/rtcd_db` takes";
+    assert!(String::from_utf8(checked.stderr).unwrap().contains(pointed));
+    let imported = start(&["import", "rtcd", "--data-source", "volume/rtcd_db"]).output().unwrap();
+    assert!(String::from_utf8(imported.stdout).unwrap().starts_with("1 of 1 clients registered"));
     let admin = || Some(Credential::Basic("anybody".into(), "admin"));
     for expected in [201, 400] {
         let serving = Serving::from(start(&["serve"]));
-        assert_eq!(serving.post("/register", "clientA", None).0, expected, "kept on the volume");
+        assert_eq!(serving.post("/login", "clientA", None).0, 200);
+        assert_eq!(serving.post("/register", "clientB", None).0, expected, "kept on the volume");
         assert_eq!(serving.post("/unregister", "nobody", admin()).0, 400);
     }
     assert!(here.join("volume/rtcd_db/countersign/countersign.sqlite").exists());
@@ -131,18 +140,10 @@ fn an_operator_adds_lists_and_removes_clients() {
 
 #[test]
 fn the_clients_of_a_store_of_rtcd_are_taken_over_while_nobody_runs() {
-    // Captured from rtcd: `vectors/rtcd/auth.json`; the record by hand after the layout of its store.
-    let kept = b"$2a$10$zd2dZy95sa5UohIbsBDVdOwhWa.l4H1Ucx/nb0uIilF5lLku9gFGm";
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     std::fs::create_dir(here.join("rtcd_db")).unwrap();
-    let record = [
-        b"\0\0\0\x07\0\0\0\0\0\0\0\x3cclientA".as_slice(),
-        kept,
-        b"\x9b\x8a\x35\x23".as_slice(),
-        b"\0\0\0\0\0\0\0\0",
-    ];
-    std::fs::write(here.join("rtcd_db/000000000.data"), record.concat()).unwrap();
+    std::fs::write(here.join("rtcd_db/000000000.data"), record_of_client_a()).unwrap();
     let import = ["import", "rtcd", "--data-source", "rtcd_db"];
     assert_eq!(printed(here, &import), "1 of 1 clients registered; the others were there already");
     let serving = Serving::start(here);
@@ -150,6 +151,19 @@ fn the_clients_of_a_store_of_rtcd_are_taken_over_while_nobody_runs() {
     let running = run(here, &import);
     let said = String::from_utf8_lossy(&running.stderr).into_owned();
     assert!(!running.status.success() && said.contains("perhaps by a running server"), "{said}");
+}
+
+/// A store of rtcd's with clientA and its key. The hash was captured from rtcd (`vectors/rtcd/auth.json`), the record made by hand after the
+/// layout of its store.
+fn record_of_client_a() -> Vec<u8> {
+    let kept = b"$2a$10$zd2dZy95sa5UohIbsBDVdOwhWa.l4H1Ucx/nb0uIilF5lLku9gFGm";
+    [
+        b"\0\0\0\x07\0\0\0\0\0\0\0\x3cclientA".as_slice(),
+        kept,
+        b"\x9b\x8a\x35\x23".as_slice(),
+        b"\0\0\0\0\0\0\0\0",
+    ]
+    .concat()
 }
 
 enum Credential<'a> {

@@ -37,6 +37,15 @@ async fn candidates_are_of_the_configured_port_and_the_overrides() {
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told.iter().all(|line| line.contains(" 127.0.0.9 443 typ host")), "{told:?}");
     }
+    // rtcd forgets the port with a name.
+    let name = [
+        ("media.advertise", "localhost"),
+        ("media.advertise_port", "443"),
+        ("media.listen_udp", "127.0.0.2:0"),
+        ("media.listen_tcp", "127.0.0.2:0"),
+    ];
+    let told = candidates(&TestServer::start_with(&name).await).await;
+    assert!(told.len() == 2 && told.iter().all(|line| line.contains(" 127.0.0.1 443 ")), "{told:?}");
     let pair = [("media.advertise", "127.0.0.9/127.0.0.1,127.0.0.1/10.0.0.1")];
     let told = candidates(&TestServer::start_with(&pair).await).await;
     assert!(told.len() == 2 && told.iter().all(|line| line.contains(" 127.0.0.9 ")), "{told:?}");

@@ -85,3 +85,26 @@ fn warn_of_strangers(outside: &Outside, here: &[IpAddr]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// rtcd: T-RS-07, the part on STUN.
+    #[test]
+    fn a_found_address_has_the_port_that_the_operator_knows_unless_it_is_our_own() {
+        let outer = |outer: &str, port| {
+            let bound = "10.0.0.5:8443".parse().unwrap();
+            let port_bound = UdpPort { bound, outer: Some(outer.parse().unwrap()), sockets: Vec::new() };
+            let outside = Outside { port, ..Outside::default() };
+            let found = found(&port_bound, &outside, &[bound.ip()]);
+            let candidates = |found| Ways::new(&[(bound, found)], &outside, &[]).candidates();
+            let tcp = outer_ip(bound, &[(bound, found)]);
+            [candidates(found), candidates(tcp)]
+                .map(|told| told.iter().map(SocketAddr::to_string).collect::<String>())
+        };
+        assert_eq!(outer("203.0.113.5:4711", None), ["203.0.113.5:4711", "203.0.113.5:8443"]);
+        assert_eq!(outer("203.0.113.5:4711", Some(443)), ["203.0.113.5:443", "203.0.113.5:443"]);
+        assert_eq!(outer("10.0.0.5:8443", Some(443)), ["10.0.0.5:8443", "10.0.0.5:8443"]);
+    }
+}
