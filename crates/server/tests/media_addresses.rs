@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test has a clock")]
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,18 +125,22 @@ async fn translate(outside: Arc<UdpSocket>, inside: SocketAddr) {
     let mut buffer = [0; 2_000];
     loop {
         let (length, from) = outside.recv_from(&mut buffer).await.unwrap();
-        if !ways.contains_key(&from) {
-            let way = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
-            ways.insert(from, way.clone());
-            let outside = outside.clone();
-            tokio::spawn(async move {
-                let mut buffer = [0; 2_000];
-                while let Ok((length, _)) = way.recv_from(&mut buffer).await {
-                    outside.send_to(&buffer[..length], from).await.unwrap();
-                }
-            });
-        }
-        ways[&from].send_to(&buffer[..length], inside).await.unwrap();
+        let way = match ways.entry(from) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let way = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+                tokio::spawn(back(way.clone(), outside.clone(), from));
+                new.insert(way)
+            }
+        };
+        way.send_to(&buffer[..length], inside).await.unwrap();
+    }
+}
+
+async fn back(way: Arc<UdpSocket>, outside: Arc<UdpSocket>, to: SocketAddr) {
+    let mut buffer = [0; 2_000];
+    while let Ok((length, _)) = way.recv_from(&mut buffer).await {
+        outside.send_to(&buffer[..length], to).await.unwrap();
     }
 }
 
