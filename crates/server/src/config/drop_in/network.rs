@@ -36,20 +36,24 @@ pub(super) fn map(settings: &Settings, mapping: &mut Mapping) -> Result<(), Conf
     if let Some(set) = &settings.ice_servers {
         servers(settings, mapping, &set.origin)?;
     }
-    let turn = [
-        &settings.turn_secret.as_ref().map(|set| (&set.origin, "rtc.turn.static_auth_secret")),
-        &settings
-            .turn_expiration_minutes
-            .as_ref()
-            .map(|set| (&set.origin, "rtc.turn.credentials_expiration_minutes")),
-        &settings.udp_sockets_count.as_ref().map(|set| (&set.origin, "rtc.udp_sockets_count")),
-        &settings.nack_buffer_size.as_ref().map(|set| (&set.origin, "rtc.nack_buffer_size")),
-        &settings.nack_disable_copy.as_ref().map(|set| (&set.origin, "rtc.nack_disable_copy")),
-    ];
-    for (origin, key) in turn.into_iter().flatten() {
-        mapping.warnings.push(does_nothing(origin, key));
-    }
+    idle(settings, mapping);
     Ok(())
+}
+
+/// Tells of what does nothing. A TURN secret that is empty says nothing, and without one nor does its time.
+fn idle(settings: &Settings, mapping: &mut Mapping) {
+    let secret = settings.turn_secret.as_ref().filter(|set| !set.value.is_empty());
+    let minutes = settings.turn_expiration_minutes.as_ref().filter(|_| secret.is_some());
+    let written = [
+        (secret.map(|set| &set.origin), "rtc.turn.static_auth_secret"),
+        (minutes.map(|set| &set.origin), "rtc.turn.credentials_expiration_minutes"),
+        (settings.udp_sockets_count.as_ref().map(|set| &set.origin), "rtc.udp_sockets_count"),
+        (settings.nack_buffer_size.as_ref().map(|set| &set.origin), "rtc.nack_buffer_size"),
+        (settings.nack_disable_copy.as_ref().map(|set| &set.origin), "rtc.nack_disable_copy"),
+    ];
+    for (origin, key) in written {
+        mapping.warnings.extend(origin.map(|origin| does_nothing(origin, key)));
+    }
 }
 
 fn is_true(set: Option<&Set<bool>>) -> bool {

@@ -64,7 +64,9 @@ const ADMIN: &[(&str, &str)] =
     &[("RTCD_API_SECURITY_ENABLEADMIN", "true"), ("RTCD_API_SECURITY_ADMINSECRETKEY", "0123456789abcdef")];
 pub(super) const FILE_OFF: &[(&str, &str)] = &[("RTCD_LOGGER_ENABLEFILE", "false")];
 
-const ROWS: [Row; 31] = [
+const SECRET: &[(&str, &str)] = &[("RTCD_RTC_TURNCONFIG_STATICAUTHSECRET", "hunter2")];
+
+const ROWS: [Row; 32] = [
     ("api.http.listen_address", &[], ":8046", "\":8046\"", |all| rtcd(all).listen.port().to_string(), "8046"),
     (
         "api.http.tls.enable",
@@ -196,11 +198,11 @@ const ROWS: [Row; 31] = [
     ),
     (
         "rtc.turn.credentials_expiration_minutes",
-        &[],
+        SECRET,
         "10",
         "10",
         warned,
-        "rtc.turn.credentials_expiration_minutes true",
+        "rtc.turn.static_auth_secret true,rtc.turn.credentials_expiration_minutes true",
     ),
     ("rtc.udp_sockets_count", &[], "10", "10", warned, "rtc.udp_sockets_count true"),
     ("rtc.nack_buffer_size", &[], "0", "0", warned, "rtc.nack_buffer_size true"),
@@ -236,6 +238,14 @@ const ROWS: [Row; 31] = [
     ("logger.file_location", &[], "rtcd.log", "\"rtcd.log\"", warned, "logger.file_location true"),
     ("logger.enable_color", FILE_OFF, "true", "true", warned, "logger.enable_color true"),
     // What need not be said is not said.
+    (
+        "rtc.turn.static_auth_secret",
+        &[("RTCD_RTC_TURNCONFIG_CREDENTIALSEXPIRATIONMINUTES", "10")],
+        "",
+        "\"\"",
+        warned,
+        "",
+    ),
     ("logger.enable_file", &[("RTCD_LOGGER_FILELEVEL", "INFO")], "false", "false", warned, ""),
 ];
 
