@@ -292,10 +292,13 @@ impl Shard {
         let Some(participant) = self.by_id.get(&id).and_then(|seat| self.seats.get_mut(*seat)) else {
             return;
         };
-        let says = offer.contains("\nm=audio") || offer.contains("\nm=video");
-        let reports = !says || offer.contains("transport-cc");
-        let decides = !participant.negotiation.has_started() && participant.check(offer).is_ok();
-        if !decides || reports || !participant.profile.adapts {
+        let says = |offer: &str| offer.contains("\nm=audio") || offer.contains("\nm=video");
+        let decides = participant.profile.adapts
+            && !participant.negotiation.has_started()
+            && !offer.contains("transport-cc")
+            && says(offer)
+            && participant.check(offer).is_ok();
+        if !decides {
             return;
         }
         participant.profile.adapts = false;
