@@ -111,7 +111,9 @@ impl App {
         let running = calls.clone();
         tasks.spawn(async move { running.run(others).await });
         tasks.spawn(Calls::forget(Arc::downgrade(&calls), expired));
-        let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), realm_rules)?;
+        let hosts = hosting.clone();
+        let ended = Box::new(move |realm: &_| hosts.end_realm(realm));
+        let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), realm_rules, ended)?;
         let app = Self {
             accounts: Arc::new(Accounts::new(store.clone(), audit.clone(), admin_token)),
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),

@@ -56,6 +56,5 @@ async fn remove(
     let Query(Which { realm_id }) = which.map_err(|_| Problem::malformed("realm_id is missing."))?;
     let realm = RealmId::new(realm_id);
     app.realms.unregister_as_operator(&grant, &realm, from).await?;
-    app.hosting.end_realm(&realm);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,7 +4,7 @@ use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use identity::{RealmId, Secret};
+use identity::Secret;
 use wire::Masked;
 use wire::rtcd::envelope::{Answer, Credentials, MAX_BODY};
 
@@ -48,12 +48,8 @@ pub(super) async fn unregister(State(app): State<App>, from: Peer, request: Requ
         Ok(said) => said,
         Err(answer) => return answer,
     };
-    let realm = RealmId::new(said.client_id.clone());
     match app.realms.unregister(&caller, said.client_id, from).await {
-        Ok(()) => {
-            app.hosting.end_realm(&realm);
-            envelope(StatusCode::OK, Answer::default())
-        }
+        Ok(()) => envelope(StatusCode::OK, Answer::default()),
         Err(refused) => unregister_refused(&refused),
     }
 }

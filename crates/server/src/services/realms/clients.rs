@@ -1,5 +1,7 @@
 //! What clients and rtcd's admin do: register, log in, unregister.
 
+use std::sync::Arc;
+
 use backend::{NewRealmToken, Outcome, RealmRecord, StoreError};
 use identity::{BadRealmKey, KeyHash, RealmId, Secret, check_realm_key, hash_realm_token, mint_realm_token};
 
@@ -170,15 +172,20 @@ impl Realms {
         }
     }
 
-    /// Forgets a client in the store, and then everywhere.
+    /// Forgets a client in the store, and then everywhere; to the end, even when the asker goes away meanwhile.
     pub(super) async fn forget(&self, realm: &RealmId, actor: &str, from: Peer) -> Result<(), StoreError> {
         let subject = shown(realm);
         let act = entry(Act::by(actor, "realm.unregister", &subject, from));
-        self.store.unregister_realm(realm, &act).await.inspect_err(|_| self.audit.refused(&act))?;
-        self.proven.forget(realm);
-        self.registered.end(realm);
-        tracing::info!(realm = subject, %from, "a client was unregistered");
-        Ok(())
+        let (store, audit, realm) = (self.store.clone(), self.audit.clone(), realm.clone());
+        let (proven, registered) = (Arc::clone(&self.proven), Arc::clone(&self.registered));
+        let forgetting = tokio::spawn(async move {
+            store.unregister_realm(&realm, &act).await.inspect_err(|_| audit.refused(&act))?;
+            proven.forget(&realm);
+            registered.end(&realm);
+            tracing::info!(realm = subject, %from, "a client was unregistered");
+            Ok(())
+        });
+        forgetting.await.unwrap_or_else(|failed| Err(StoreError::Unavailable(failed.to_string())))
     }
 }
 

@@ -31,7 +31,7 @@ use crate::http::limits::{Action, Key, Limits};
 use crate::http::peer::Peer;
 use desk::Desk;
 use proven::Proven;
-use registered::{Late, Registered};
+use registered::{Ended, Late, Registered};
 
 /// How long who finds everything busy should wait.
 const BUSY: Duration = Duration::from_secs(1);
@@ -74,7 +74,7 @@ pub struct Realms {
     rules: Rules,
     desk: Arc<Desk>,
     proven: Arc<Proven>,
-    registered: Registered,
+    registered: Arc<Registered>,
     late: Late,
 }
 
@@ -90,11 +90,17 @@ enum Unproven {
 /// The stages of a check, cheapest first: the key was right before (`proven`); it is hashed in turn (`desk`, `turns`); it is not good,
 /// which is counted (`limits`), and answered differently when there were too many. A right key passes whatever others did before.
 impl Realms {
-    /// Makes the service.
+    /// Makes the service. `ended` is told of every client that is registered no more, once whoever was believed as it has been.
     ///
     /// # Errors
     /// [`Refusal::Unavailable`] when the operating system has no chance to give.
-    pub fn new(store: Store, audit: Audit, limits: Arc<Limits>, rules: Rules) -> Result<Self, Refusal> {
+    pub fn new(
+        store: Store,
+        audit: Audit,
+        limits: Arc<Limits>,
+        rules: Rules,
+        ended: Ended,
+    ) -> Result<Self, Refusal> {
         Ok(Self {
             store,
             audit,
@@ -102,7 +108,7 @@ impl Realms {
             rules,
             desk: Desk::new(),
             proven: Arc::new(Proven::new(random()?)),
-            registered: Registered::default(),
+            registered: Arc::new(Registered::new(ended)),
             late: Late::default(),
         })
     }
@@ -223,6 +229,10 @@ impl Realms {
         let act = Act { detail: &reason.to_string(), ..Act::by("", action, &subject, from) };
         self.audit.counted(act, Outcome::Refused);
         let of_id = self.limits.check(Action::RealmDenied, Key::Identity(SessionId::named(realm, "").0));
+        if of_id.is_err() {
+            // Whoever goes on with it waits behind those who have not failed: a right key is not held up by many addresses either.
+            self.late.add(from);
+        }
         match (self.failed(from), of_id) {
             (Some(wait), _) | (None, Err(Refusal::Busy { retry_after: wait })) => Unproven::TooMany(wait),
             (None, _) if record.is_some() => Unproven::WrongKey,

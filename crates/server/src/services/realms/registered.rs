@@ -13,11 +13,26 @@ use crate::http::peer::{AddressBlock, Peer};
 /// Ends when the realm is registered no more.
 pub(super) type Receiver = watch::Receiver<()>;
 
+/// Is called with every realm that is registered no more.
+pub(crate) type Ended = Box<dyn Fn(&RealmId) + Send + Sync>;
+
 /// The realms of which somebody was believed; there are no more of them than were registered.
-#[derive(Debug, Default)]
-pub(super) struct Registered(Mutex<HashMap<RealmId, watch::Sender<()>>>);
+pub(super) struct Registered {
+    realms: Mutex<HashMap<RealmId, watch::Sender<()>>>,
+    ended: Ended,
+}
+
+impl std::fmt::Debug for Registered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Registered(..)")
+    }
+}
 
 impl Registered {
+    pub(super) fn new(ended: Ended) -> Self {
+        Self { realms: Mutex::default(), ended }
+    }
+
     pub(super) fn subscribe(&self, realm: &RealmId) -> Receiver {
         self.lock().entry(realm.clone()).or_insert_with(|| watch::channel(()).0).subscribe()
     }
@@ -25,10 +40,11 @@ impl Registered {
     /// Ends whoever was believed; those who register anew are others.
     pub(super) fn end(&self, realm: &RealmId) {
         self.lock().remove(realm);
+        (self.ended)(realm);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RealmId, watch::Sender<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.realms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,12 +1,15 @@
 //! Who is believed, and until when.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use identity::{Grant, Permission, Permissions, Principal, UnixMillis, UserId};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use wire::rtcd::authorization::Authorization;
 
+use super::turns::Standing;
 use super::*;
 use crate::audit::Audit;
 
@@ -105,6 +108,27 @@ async fn whoever_was_believed_ends_with_the_client() {
 }
 
 #[tokio::test]
+async fn an_end_is_an_end_when_its_asker_has_gone_away() {
+    let fixture = Fixture::new(day()).await;
+    let realms = &fixture.realms;
+    fixture.register("clientA").await;
+    let mut believed = fixture.caller("clientA").await.unwrap();
+    // As a handler whose client hangs up: asked for, and dropped.
+    let (caller, realm) = (Caller::admin(), RealmId::new("clientA"));
+    let mut asking = Box::pin(realms.unregister(&caller, "clientA".into(), from()));
+    assert!((&mut asking).now_or_never().is_none());
+    drop(asking);
+    while realms.store.realm(&realm).await.unwrap().is_some() {
+        tokio::task::yield_now().await;
+    }
+    timeout(SECOND, believed.ended()).await.unwrap();
+    while fixture.ended.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*fixture.ended.lock().unwrap(), [realm]);
+}
+
+#[tokio::test]
 async fn a_token_expires_by_the_clock_whether_it_was_used_or_not() {
     let fixture = Fixture::new(Duration::from_millis(300)).await;
     fixture.register("clientA").await;
@@ -178,12 +202,16 @@ async fn failures_with_one_id_are_refused_after_sixty_wherever_they_come_from() 
     assert!(failures[..60].iter().all(|failure| *failure == Unproven::WrongKey));
     let refused = failures.iter().filter(|failure| matches!(failure, Unproven::TooMany(_))).count();
     assert!(refused > 100, "{refused}");
+    let standing = |last: u8| realms.late.standing(Peer::new([198, 51, 100, last].into()).block());
+    assert_eq!((standing(1), standing(199)), (Standing::Prompt, Standing::Late), "who went on comes last");
     assert_eq!(fail(&b, 250), Unproven::WrongKey, "another id");
+    assert_eq!(standing(250), Standing::Prompt);
     fixture.caller("clientA").await.unwrap();
 }
 
 struct Fixture {
     realms: Realms,
+    ended: Arc<Mutex<Vec<RealmId>>>,
     _folder: TempDir,
 }
 
@@ -198,8 +226,11 @@ impl Fixture {
             registration: Registration::Open,
             token_good_for,
         };
-        let realms = Realms::new(store, audit, Arc::new(Limits::new()), rules).unwrap();
-        Self { realms, _folder: folder }
+        let noted = Arc::<Mutex<Vec<RealmId>>>::default();
+        let note = Arc::clone(&noted);
+        let ended = Box::new(move |realm: &RealmId| note.lock().unwrap().push(realm.clone()));
+        let realms = Realms::new(store, audit, Arc::new(Limits::new()), rules, ended).unwrap();
+        Self { realms, ended: noted, _folder: folder }
     }
 
     async fn register(&self, id: &str) {
