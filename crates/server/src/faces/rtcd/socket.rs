@@ -74,12 +74,14 @@ async fn listen(
 ) -> Ending {
     loop {
         let heard = tokio::select! {
-            heard = hearing.next() => heard,
+            // Nothing more is heard of who is registered no more: its sessions would outlive the end of all others.
+            biased;
             () = caller.ended() => {
                 // Its calls are ended by whoever unregistered it.
                 line.inspect(|line| line.end(Over::Unregistered));
                 return Some(close_code::POLICY);
             }
+            heard = hearing.next() => heard,
             _ = stopping.wait_for(|stopping| *stopping) => return Some(close_code::AWAY),
         };
         match heard {

@@ -39,6 +39,8 @@ const RETRY: Duration = Duration::from_millis(5);
 /// How many sessions there may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Quotas {
+    /// Of all realms.
+    pub sessions: usize,
     /// Of one realm.
     pub sessions_of_realm: usize,
     /// Of one call.
@@ -46,9 +48,10 @@ pub struct Quotas {
 }
 
 impl Default for Quotas {
-    /// As many as rtcd was measured with (reference B-46), and some.
+    /// As many as rtcd was measured with, and some. The first is above what one machine carries: it bounds what many realms that are made
+    /// for the purpose can fill.
     fn default() -> Self {
-        Self { sessions_of_realm: 4_000, sessions_of_call: 1_000 }
+        Self { sessions: 20_000, sessions_of_realm: 4_000, sessions_of_call: 1_000 }
     }
 }
 

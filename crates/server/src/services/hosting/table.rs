@@ -109,12 +109,16 @@ impl Table {
 
     fn is_full(&self, place: &Place) -> bool {
         let realm = self.realms.get(&place.realm).map_or(0, |realm| realm.sessions);
-        realm >= self.quotas.sessions_of_realm
+        self.sessions.len() >= self.quotas.sessions
+            || realm >= self.quotas.sessions_of_realm
             || self.members(&place.realm, &place.call).len() >= self.quotas.sessions_of_call
     }
 
-    /// Returns the session of this name, heard of by this connection.
+    /// Returns the session of this name, heard of by this connection, unless that is of a realm of before.
     fn heard(&mut self, line: &Line, name: &str) -> Option<&mut Session> {
+        if line.over() == Some(Over::Unregistered) {
+            return None;
+        }
         let session = self.sessions.get_mut(&SessionId::named(&line.realm, name))?;
         session.line = Some(line.id);
         Some(session)

@@ -9,7 +9,7 @@ use super::*;
 use crate::media::Busy;
 
 const FINGERPRINT: &str = "a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n";
-const QUOTAS: Quotas = Quotas { sessions_of_realm: 4, sessions_of_call: 3 };
+const QUOTAS: Quotas = Quotas { sessions: 6, sessions_of_realm: 4, sessions_of_call: 3 };
 
 /// A service, and what its engine was told.
 struct Stage {
@@ -578,7 +578,10 @@ fn there_are_not_more_sessions_than_there_may_be() {
     }
     assert_eq!(heard(&line), ["d 6: ended"], "of one realm");
     stage.join(&other, "c", "1");
+    stage.join(&other, "c", "2");
     assert!(heard(&other).is_empty(), "another realm has its own");
+    stage.join(&other, "d", "3");
+    assert_eq!(heard(&other), ["d 3: ended"], "of all realms");
     stage.hosting.leave(&line, "5");
     stage.join(&line, "d", "6");
     assert_eq!(heard(&line), ["d 5: ended"]);
@@ -605,6 +608,22 @@ fn an_unregistered_realm_ends_whole() {
     assert_eq!(stage.hosting.count(), (1, 1), "what comes by its connection before that has closed");
     stage.hosting.close(&line);
     assert!(heard(&stage.open("a")).is_empty(), "the next of that name may be another's");
+}
+
+#[test]
+fn a_connection_of_before_reaches_nothing_of_the_next_realm_of_its_name() {
+    let mut stage = Stage::new();
+    let before = stage.open("a");
+    stage.hosting.end_realm(&RealmId::new("a"));
+    let line = stage.open("a");
+    stage.join(&line, "c", "s");
+    stage.take();
+    stage.hosting.reconnect(&before, "s");
+    stage.hosting.signal(&before, "s", Signal::Candidate("candidate:1".into()));
+    stage.hosting.leave(&before, "s");
+    assert!(stage.told().is_empty());
+    stage.event("a", "s", EventKind::Speaking(true));
+    assert_eq!((heard(&line).len(), heard(&before).len()), (1, 0));
 }
 
 #[test]
