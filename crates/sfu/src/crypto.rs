@@ -4,6 +4,7 @@
 //! up the AES key of AES-CM, which peers without GCM get, for every packet; ours once.
 
 mod key;
+mod pieces;
 mod srtp;
 
 use std::sync::{Arc, OnceLock};
@@ -15,6 +16,8 @@ use str0m_proto::crypto::dtls::{
     DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion,
 };
 use str0m_proto::crypto::{CryptoError, CryptoProvider, DtlsVersion};
+
+use pieces::{Pieces, Seen};
 
 /// A DTLS certificate with its key.
 #[derive(Clone)]
@@ -96,11 +99,14 @@ impl DtlsProvider for CachedDtls {
             DtlsVersion::Auto => Dtls::new_auto(config, certificate.clone(), now),
             other => return Err(CryptoError::Other(format!("DTLS version {other}"))),
         };
-        Ok(Box::new(Instance(dtls)))
+        Ok(Box::new(Instance { dtls, pieces: Pieces::default() }))
     }
 }
 
-struct Instance(Dtls);
+struct Instance {
+    dtls: Dtls,
+    pieces: Pieces,
+}
 
 impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -110,42 +116,46 @@ impl std::fmt::Debug for Instance {
 
 impl DtlsInstance for Instance {
     fn set_active(&mut self, active: bool) {
-        self.0.set_active(active);
+        self.dtls.set_active(active);
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        self.0.handle_packet(packet)
+        match self.pieces.take(packet) {
+            Seen::AsItIs => self.dtls.handle_packet(packet),
+            Seen::Cut(cut) => self.dtls.handle_packet(&cut),
+            Seen::Nothing => Ok(()),
+        }
     }
 
     fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
-        self.0.poll_output(buf)
+        self.dtls.poll_output(buf)
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
-        self.0.handle_timeout(now)
+        self.dtls.handle_timeout(now)
     }
 
     fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
-        self.0.send_application_data(data)
+        self.dtls.send_application_data(data)
     }
 
     fn is_active(&self) -> bool {
-        self.0.is_active()
+        self.dtls.is_active()
     }
 
     fn protocol_version(&self) -> Option<ProtocolVersion> {
-        self.0.protocol_version()
+        self.dtls.protocol_version()
     }
 
     fn is_closing(&self) -> bool {
-        self.0.is_closing()
+        self.dtls.is_closing()
     }
 
     fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.dtls.is_closed()
     }
 
     fn close(&mut self) -> Result<(), DtlsImplError> {
-        self.0.close()
+        self.dtls.close()
     }
 }

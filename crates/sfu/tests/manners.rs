@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sfu::Source::{Camera, Screen, ScreenAudio, Voice};
-use sfu::{Codec, Command, EventKind, LeaveReason, Source};
+use sfu::{Codec, Command, EventKind, LeaveReason, Profile, SignalRefusal, Source, Sources};
 use str0m::media::KeyframeRequestKind;
-use testkit::stage::{DEMANDING, Encoding, Loudness, Stage, Stamp, Weather};
+use testkit::stage::{DEMANDING, Encoding, Loudness, ROOM, SERVER, Say, Stage, Stamp, Weather, profile};
 
 const AV1_FIRST: [Codec; 3] = [Codec::Opus, Codec::Av1, Codec::Vp8];
 const VP8_FIRST: [Codec; 3] = [Codec::Opus, Codec::Vp8, Codec::Av1];
@@ -279,10 +279,17 @@ fn a_picture_that_is_named_late_is_held_and_then_begins_well() {
 
 #[test]
 fn av1_is_sent_to_those_who_prefer_it_and_vp8_where_it_does_not_flow() {
+    for source in [Screen, Camera] {
+        av1_or_vp8(source);
+    }
+}
+
+fn av1_or_vp8(source: Source) {
     let mut stage = Stage::new(69, Weather::FAIR);
     let publisher = prepare(&mut stage);
-    stage.clients[publisher].screen_codecs = vec![Codec::Av1, Codec::Vp8];
-    stage.enter(publisher, &[Voice, Screen]);
+    let both = vec![Codec::Av1, Codec::Vp8];
+    (stage.clients[publisher].screen_codecs, stage.clients[publisher].camera_codecs) = (both.clone(), both);
+    stage.enter(publisher, &[Voice, source]);
     let mut viewers = [0; 2];
     for (index, codecs) in [AV1_FIRST, VP8_FIRST].into_iter().enumerate() {
         viewers[index] = prepare(&mut stage);
@@ -290,7 +297,7 @@ fn av1_is_sent_to_those_who_prefer_it_and_vp8_where_it_does_not_flow() {
         stage.enter(viewers[index], &[]);
     }
     stage.run(seconds(5));
-    let codecs = |stage: &Stage, viewer: usize| stage.heard(viewer, publisher, Screen).codecs;
+    let codecs = |stage: &Stage, viewer: usize| stage.heard(viewer, publisher, source).codecs;
     assert_eq!(codecs(&stage, viewers[0]).last(), Some(&Codec::Av1));
     assert_eq!(codecs(&stage, viewers[1]), [Codec::Vp8]);
     let (lines, offered) = (codecs(&stage, viewers[0]), offers(&stage, viewers[0]));
@@ -304,7 +311,7 @@ fn av1_is_sent_to_those_who_prefer_it_and_vp8_where_it_does_not_flow() {
     assert_eq!(codecs(&stage, viewers[1]), [Codec::Vp8]);
     assert_eq!(offers(&stage, viewers[0]), offered, "in place, without a word");
     for viewer in viewers {
-        let heard = stage.heard(viewer, publisher, Screen);
+        let heard = stage.heard(viewer, publisher, source);
         assert!(heard.began_well && heard.missing() == 0, "{heard:?}");
     }
     assert_eq!(tracks_of(&stage, viewers[0]).1, BTreeMap::from([(Codec::Opus, 1), (Codec::Av1, 1)]));
@@ -312,6 +319,25 @@ fn av1_is_sent_to_those_who_prefer_it_and_vp8_where_it_does_not_flow() {
         tracks_of(&stage, publisher).0,
         BTreeMap::from([(Codec::Opus, 1), (Codec::Vp8, 1), (Codec::Av1, 1)])
     );
+}
+
+#[test]
+fn loudness_is_told_under_the_number_that_each_viewer_knows() {
+    let mut stage = Stage::new(83, Weather::FAIR);
+    let speaker = prepare(&mut stage);
+    stage.enter_altered(speaker, &[Voice], |sdp| {
+        let level = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+        assert!(sdp.contains(&format!("a=extmap:1 {level}")));
+        sdp.replace(&format!("a=extmap:1 {level}"), &format!("a=extmap:13 {level}"))
+    });
+    let viewer = enter(&mut stage, &[]);
+    stage.clients[speaker].loudness = Some(Loudness { dbov: -37, voice: true });
+    stage.run(seconds(2));
+    let Some(EventKind::Answer { sdp, .. }) = stage.events_of(speaker).first().cloned() else { panic!() };
+    assert!(sdp.contains("a=extmap:13 urn:ietf:params:rtp-hdrext:ssrc-audio-level"), "{sdp}");
+    let offered = stage.clients[viewer].offered.as_ref().unwrap();
+    assert!(offered.contains("a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level"), "{offered}");
+    assert_eq!(stage.heard(viewer, speaker, Voice).level, Some(-37));
 }
 
 #[test]
@@ -500,6 +526,108 @@ fn a_track_of_ours_that_ends_leaves_what_the_client_sends_on_its_m_line() {
 }
 
 #[test]
+fn who_joins_a_call_of_more_than_a_hundred_tracks_gets_them_all() {
+    let mut stage = Stage::new(80, Weather::FAIR);
+    for _ in 0..51 {
+        let publisher = prepare(&mut stage);
+        stage.clients[publisher].pictures_every = seconds(1);
+        stage.enter(publisher, &[Camera, Screen]);
+    }
+    stage.run(seconds(1));
+    let late = prepare(&mut stage);
+    stage.clients[late].max_cameras = 100;
+    stage.enter(late, &[]);
+    stage.run(seconds(6));
+    assert_eq!(stage.clients[late].sending.len(), 102);
+    for publisher in 0..51 {
+        for source in [Camera, Screen] {
+            assert!(stage.heard(late, publisher, source).packets > 0, "{publisher} {source:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_without_a_promise_shows_the_certificate_of_its_description_or_never_connects() {
+    let fingerprints: [(&str, fn(&str) -> String, Option<SignalRefusal>); 4] = [
+        ("another certificate", |sdp| with_fingerprint(sdp, "sha-256", &["AB"; 32].join(":")), None),
+        ("md5", |sdp| with_fingerprint(sdp, "md5", &["AB"; 16].join(":")), Some(SignalRefusal::Fingerprint)),
+        (
+            "sha-1",
+            |sdp| with_fingerprint(sdp, "sha-1", &["AB"; 20].join(":")),
+            Some(SignalRefusal::Fingerprint),
+        ),
+        ("none", |sdp| without_fingerprint(sdp).join("\r\n") + "\r\n", Some(SignalRefusal::Fingerprint)),
+    ];
+    for (what, alter, refusal) in fingerprints {
+        let mut stage = Stage::new(81, Weather::FAIR);
+        let honest = enter(&mut stage, &[Voice]);
+        let index = prepare(&mut stage);
+        let unbound = Profile { fingerprint: None, ..profile(&stage.clients[index], [0; 32]) };
+        let (participant, now) = (stage.clients[index].id, stage.now);
+        stage.say(Command::Join {
+            room: ROOM,
+            participant,
+            incarnation: 2,
+            profile: unbound,
+            muted: Sources::default(),
+        });
+        let Say::Offer { id, sdp, sources } = stage.clients[index].offer(now, &[Voice]) else { panic!() };
+        stage.say(Command::Offer { participant, id, sdp: alter(&sdp), sources });
+        stage.run(seconds(8));
+        let events = stage.events_of(index);
+        assert!(!events.contains(&EventKind::Connected), "{what}");
+        let told = match refusal {
+            Some(refusal) => EventKind::Refused { id, refusal },
+            None => EventKind::Left(LeaveReason::CertificateMismatch),
+        };
+        assert!(events.contains(&told), "{what}: {events:?}");
+        assert_eq!(stage.heard(honest, index, Voice).packets, 0, "{what}");
+    }
+}
+
+#[test]
+fn records_that_nobody_sealed_end_no_data_channel() {
+    let mut stage = Stage::new(82, Weather::FAIR);
+    let index = enter(&mut stage, &[Voice]);
+    let other = enter(&mut stage, &[Voice]);
+    stage.run(seconds(2));
+    let victim = stage.clients[index].address;
+    let record = |kind: u8, epoch: u8, body: &[u8]| {
+        let mut record =
+            vec![kind, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 200, 0, u8::try_from(body.len()).unwrap()];
+        record.extend_from_slice(body);
+        record
+    };
+    let forged = [
+        ("close_notify", record(21, 0, &[1, 0])),
+        ("a fatal alert", record(21, 0, &[2, 40])),
+        ("application data of epoch 0", record(23, 0, b"ping")),
+        ("a ChangeCipherSpec of epoch 1", record(20, 1, &[1])),
+        ("a ChangeCipherSpec of epoch 0", record(20, 0, &[1])),
+        ("a close_notify of epoch 1 that is not sealed", record(21, 1, &[1, 0])),
+    ];
+    for (what, datagram) in forged {
+        let now = stage.now;
+        stage.net.inject(now, victim, SERVER, &datagram);
+        stage.run(Duration::from_millis(200));
+        let said = stage.events_of(index).len();
+        let now = stage.now;
+        assert!(stage.clients[index].write(now, true, what.as_bytes()), "{what}");
+        stage.flush_client(index);
+        stage.run(Duration::from_millis(200));
+        let heard = EventKind::Data { label: "room".into(), binary: true, bytes: what.as_bytes().to_vec() };
+        assert!(
+            stage.events_of(index)[said..].contains(&heard),
+            "{what}: {:?}",
+            stage.events_of(index).last()
+        );
+    }
+    let before = stage.heard(other, index, Voice).packets;
+    stage.run(seconds(1));
+    assert!(stage.heard(other, index, Voice).packets > before + 40);
+}
+
+#[test]
 fn a_voice_that_is_taken_back_does_not_speak_on() {
     let mut stage = Stage::new(79, Weather::FAIR);
     let speaker = enter(&mut stage, &[Voice]);
@@ -532,6 +660,18 @@ fn without_rtx(sdp: &str) -> String {
         parts.join(" ") + "\r\n"
     })
     .collect()
+}
+
+fn without_fingerprint(sdp: &str) -> Vec<&str> {
+    sdp.lines().filter(|line| !line.starts_with("a=fingerprint")).collect()
+}
+
+fn with_fingerprint(sdp: &str, hash: &str, digits: &str) -> String {
+    let line = format!("a=fingerprint:{hash} {digits}");
+    let mut lines = without_fingerprint(sdp);
+    let first = lines.iter().position(|line| line.starts_with("m=")).unwrap();
+    lines.insert(first, &line);
+    lines.join("\r\n") + "\r\n"
 }
 
 /// Of an m-line in the server's last offer.

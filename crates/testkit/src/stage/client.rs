@@ -87,6 +87,8 @@ pub struct Client {
     pub screen_encodings: Vec<Encoding>,
     /// The codecs in which its screen is published, each on an m-line of its own.
     pub screen_codecs: Vec<Codec>,
+    /// The same of its camera.
+    pub camera_codecs: Vec<Codec>,
     /// The codecs that it would like to get, the best first.
     pub codecs: Vec<Codec>,
     /// What it calls the streams of its sources; others get names by chance.
@@ -151,6 +153,8 @@ pub struct Heard {
     pub pictures: Vec<u16>,
     /// Whether the first packet could begin a stream.
     pub began_well: bool,
+    /// The loudness that the last packet told, in dBov.
+    pub level: Option<i8>,
 }
 
 impl Heard {
@@ -229,6 +233,7 @@ impl Client {
             encodings: Vec::new(),
             screen_encodings: Vec::new(),
             screen_codecs: vec![Codec::Vp8],
+            camera_codecs: vec![Codec::Vp8],
             codecs: Codec::ALL.to_vec(),
             streams: BTreeMap::new(),
             unnamed: Sources::default(),
@@ -254,6 +259,7 @@ impl Client {
         let once = [Codec::Vp8];
         let codecs = |source: &Source| match source {
             Source::Screen => self.screen_codecs.clone(),
+            Source::Camera => self.camera_codecs.clone(),
             _ => once.to_vec(),
         };
         let lines =
@@ -620,6 +626,7 @@ impl Client {
             .codecs
             .extend(codec.filter(|codec| *codec != Codec::Opus && heard.codecs.last() != Some(codec)));
         heard.numbers.insert(*packet.seq_no);
+        heard.level = packet.header.ext_vals.audio_level;
         // As a decoder does that has nothing to begin with.
         let blind = (vp8.is_some() || av1) && heard.key_frames == 0;
         if blind && let Some(stream) = self.rtc.direct_api().stream_rx(&packet.header.ssrc) {

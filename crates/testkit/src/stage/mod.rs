@@ -209,6 +209,7 @@ impl Stage {
             client.manners = before.manners;
             client.codecs.clone_from(&before.codecs);
             client.screen_codecs.clone_from(&before.screen_codecs);
+            client.camera_codecs.clone_from(&before.camera_codecs);
             client.screen_encodings.clone_from(&before.screen_encodings);
             client.unnamed = before.unnamed;
             client.keyframe_gap = before.keyframe_gap;
