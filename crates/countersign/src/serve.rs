@@ -1,6 +1,7 @@
 //! The server from start to stop.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -18,7 +19,8 @@ pub(crate) fn serve(config: Checked) -> anyhow::Result<()> {
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
-        let deadline = config.shutdown_deadline;
+        let (deadline, drain) =
+            (config.shutdown_deadline, config.rtcd.as_ref().map_or(Duration::ZERO, |rtcd| rtcd.drain));
         // Before the start, so that a signal during it is not lost.
         let mut signals = Signals::new().context("no signals")?;
         let mut running = Server::start(config).await?;
@@ -33,7 +35,10 @@ pub(crate) fn serve(config: Checked) -> anyhow::Result<()> {
         };
         tracing::info!("stopping; a second signal cuts it short");
         tokio::select! {
-            () = running.stop(deadline) => ending,
+            () = async {
+                running.drain(drain).await;
+                running.stop(deadline).await;
+            } => ending,
             () = signals.next() => std::process::exit(INTERRUPTED),
         }
     })
