@@ -548,7 +548,8 @@ fn who_joins_a_call_of_more_than_a_hundred_tracks_gets_them_all() {
 
 #[test]
 fn a_client_without_a_promise_shows_the_certificate_of_its_description_or_never_connects() {
-    let fingerprints: [(&str, fn(&str) -> String, Option<SignalRefusal>); 4] = [
+    type Row<'a> = (&'a str, fn(&str) -> String, Option<SignalRefusal>);
+    let fingerprints: [Row<'_>; 4] = [
         ("another certificate", |sdp| with_fingerprint(sdp, "sha-256", &["AB"; 32].join(":")), None),
         ("md5", |sdp| with_fingerprint(sdp, "md5", &["AB"; 16].join(":")), Some(SignalRefusal::Fingerprint)),
         (
