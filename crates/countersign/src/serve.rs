@@ -1,7 +1,6 @@
 //! The server from start to stop.
 
 use std::io::Write;
-use std::time::Duration;
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -19,8 +18,7 @@ pub(crate) fn serve(config: Checked) -> anyhow::Result<()> {
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
-        let (deadline, drain) =
-            (config.shutdown_deadline, config.rtcd.as_ref().map_or(Duration::ZERO, |rtcd| rtcd.drain));
+        let deadline = config.shutdown_deadline;
         // Before the start, so that a signal during it is not lost.
         let mut signals = Signals::new().context("no signals")?;
         let mut running = Server::start(config).await?;
@@ -35,10 +33,7 @@ pub(crate) fn serve(config: Checked) -> anyhow::Result<()> {
         };
         tracing::info!("stopping; a second signal cuts it short");
         tokio::select! {
-            () = async {
-                running.drain(drain).await;
-                running.stop(deadline).await;
-            } => ending,
+            () = running.stop(deadline) => ending,
             () = signals.next() => std::process::exit(INTERRUPTED),
         }
     })

@@ -253,22 +253,6 @@ impl Running {
         }
     }
 
-    /// Lets nobody join a call of a realm any more, and waits until those that there are have ended, or the time is over.
-    pub async fn drain(&self, within: Duration) {
-        const LOOK: Duration = Duration::from_millis(250);
-        let Some(app) = self.app.as_ref().filter(|_| !within.is_zero()) else { return };
-        app.hosting.drain();
-        let is_over = async {
-            while app.hosting.count().0 > 0 {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        tracing::info!(sessions = app.hosting.count().0, ?within, "waiting for calls to end");
-        if tokio::time::timeout(within, is_over).await.is_err() {
-            tracing::warn!(sessions = app.hosting.count().0, "some calls did not end in time");
-        }
-    }
-
     /// Takes no more connections, says goodbye to everyone, closes the rooms, writes what is not written, and ends, within `deadline`;
     /// what is not done then is cut off.
     pub async fn stop(mut self, deadline: Duration) {

@@ -215,41 +215,6 @@ async fn a_stop_amid_a_call_says_goodbye_and_is_soon_over() {
 }
 
 #[tokio::test]
-async fn a_drain_refuses_joins_and_waits_for_the_last_call_or_its_deadline() {
-    let server = TestServer::start_rtcd().await;
-    let key = server.register(REALM).await;
-    let begun = Instant::now();
-    server.drain(Duration::ZERO).await;
-    let mut plugin = Plugin::open(server.rtcd(), REALM, &key).await.unwrap();
-    plugin.join("c", "s", None).await;
-    let load = async || {
-        let request = http_client().get(format!("http://{}/system", server.rtcd()));
-        answer(request).await.1["cpu_load"].as_f64().unwrap()
-    };
-    while server.rtcd_metric("rtcd_rtc_sessions_total").await < 1.0 {}
-    assert!(load().await < 1_000_000.0);
-    server.drain(Duration::from_millis(100)).await;
-    assert!(begun.elapsed() < Duration::from_secs(5), "its deadline");
-    let waiting = server.drain(Duration::from_secs(30));
-    let playing = async {
-        assert_eq!(load().await, 1_000_000.0, "nobody begins a call here");
-        plugin.join("c", "t", None).await;
-        assert_eq!(plugin.next().await, Ok(ServerMessage::Close { session: "t".into() }), "refused");
-        let ask = http_client().get(format!("http://{}/calls/c/sessions", server.rtcd()));
-        assert_eq!(ask.basic_auth(REALM, Some(&key)).send().await.unwrap().status(), 200, "the call goes on");
-        plugin.say(&ClientMessage::Leave { session: "s".into() }).await;
-        assert_eq!(plugin.next().await, Ok(ServerMessage::Close { session: "s".into() }));
-        Instant::now()
-    };
-    let ((), ended) = tokio::join!(waiting, playing);
-    assert!(ended.elapsed() < Duration::from_secs(1), "over with the last session");
-    // With nobody here it is over at once.
-    let begun = Instant::now();
-    server.drain(Duration::from_secs(30)).await;
-    assert!(begun.elapsed() < Duration::from_secs(1));
-}
-
-#[tokio::test]
 async fn a_port_that_is_taken_stops_the_start() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();

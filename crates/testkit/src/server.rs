@@ -73,11 +73,6 @@ impl TestServer {
         Self::start_in_with(self.folder, &more).await
     }
 
-    /// Waits for the calls of realms to end.
-    pub async fn drain(&self, within: Duration) {
-        self.running.as_ref().unwrap().drain(within).await;
-    }
-
     /// Says goodbye to everybody and ends.
     pub async fn stop(mut self) {
         self.running.take().unwrap().stop(Duration::from_secs(5)).await;

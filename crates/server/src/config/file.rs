@@ -167,9 +167,6 @@ section! {
         open_metrics: bool = Default "false",
         /// Minutes that a bearer token is good, 1 to 525600.
         session_expiration_minutes: Minutes = Default "1440",
-        /// Minutes that a stop waits for the calls of clients to end, 1 to 525600; nobody joins meanwhile. A second signal cuts it short. When
-        /// it is not written, a stop waits for nobody; with any of rtcd's own settings, 300, since rtcd itself waits without limit.
-        drain_minutes: Minutes = Example "300",
     }
 }
 

@@ -33,8 +33,6 @@ pub struct Rtcd {
     pub open_metrics: bool,
     /// How long a bearer token is good.
     pub session_expiration: Duration,
-    /// How long a stop waits for calls to end.
-    pub drain: Duration,
 }
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8045);
@@ -65,7 +63,6 @@ impl Rtcd {
             admin_key: admin_key(&rtcd, &mut said)?,
             open_metrics: is_true(rtcd.open_metrics.as_ref()),
             session_expiration: rtcd.session_expiration_minutes.map_or(DEFAULT_EXPIRATION, |set| set.value.0),
-            drain: rtcd.drain_minutes.map_or(Duration::ZERO, |set| set.value.0),
         };
         if let Some(set) = rtcd.listen.filter(|_| checked.is_exposed()) {
             said.push(format!(
@@ -169,7 +166,7 @@ mod tests {
             ("127.0.0.1:8045".into(), Tls::Off, Proxy::Absent)
         );
         assert!(!rtcd.allow_self_registration && !rtcd.open_metrics && rtcd.admin_key.is_none());
-        assert_eq!((rtcd.session_expiration.as_secs(), rtcd.drain.as_secs()), (86_400, 0));
+        assert_eq!(rtcd.session_expiration.as_secs(), 86_400);
     }
 
     #[test]
@@ -187,14 +184,10 @@ mod tests {
             ("admin_secret_key_file", file.to_str().unwrap()),
             ("open_metrics", "true"),
             ("session_expiration_minutes", "1"),
-            ("drain_minutes", "2"),
         ]);
         let rtcd = rtcd.unwrap().rtcd.unwrap();
         assert_eq!(rtcd.admin_key.as_ref().unwrap().expose(), "0123456789abcdef");
-        assert_eq!(
-            (rtcd.proxy, rtcd.session_expiration.as_secs(), rtcd.drain.as_secs()),
-            (Proxy::Trusted, 60, 120)
-        );
+        assert_eq!((rtcd.proxy, rtcd.session_expiration.as_secs()), (Proxy::Trusted, 60));
         assert!(rtcd.allow_self_registration && rtcd.open_metrics);
         assert!(!format!("{rtcd:?}").contains("0123456789"));
         // The key counts only when the admin is enabled.

@@ -156,8 +156,6 @@ fn face(settings: &Settings, mapping: &mut Mapping) -> Result<(), ConfigError> {
         }
         mapping.add("faces.rtcd.session_expiration_minutes", &set.origin, Written::Number(minutes));
     }
-    // rtcd waits without limit; the chart that runs it (mattermost-rtcd) gives it as long.
-    mapping.add("faces.rtcd.drain_minutes", &Origin::RtcdDefault, Written::Number(300));
     Ok(())
 }
 

@@ -341,7 +341,6 @@ fn any_setting_of_rtcds_brings_its_defaults() {
             (&face.tls, face.proxy, face.session_expiration.as_secs()),
             (&Tls::Off, Proxy::Absent, 86_400)
         );
-        assert_eq!(face.drain.as_secs(), 18_000);
         assert!(!face.allow_self_registration && face.admin_key.is_none() && !face.open_metrics);
         let every = "0.0.0.0:8443".parse().unwrap();
         assert_eq!((&checked.media.listen_udp, &checked.media.listen_tcp), (&vec![every], &vec![every]));

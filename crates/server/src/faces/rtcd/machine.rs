@@ -10,9 +10,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// The step of the kernel's counters (proc_stat(5), USER_HZ).
 const TICK: Duration = Duration::from_millis(10);
 
-/// The body of `/system` of a host that takes no more calls.
-pub(super) const FULL: &str = "{\"cpu_load\":1000000}\n";
-
 /// Returns the body of `/version`. The plugin compares `buildVersion` as a semantic version, whose build metadata say who we are.
 pub(super) fn version() -> String {
     let architecture = match std::env::consts::ARCH {

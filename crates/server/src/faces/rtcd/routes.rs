@@ -67,9 +67,7 @@ where
 }
 
 async fn system(State(machine): State<Machine>) -> Response {
-    // A plugin begins a call where the load is least.
-    let body = if machine.app.hosting.is_draining() { machine::FULL.to_owned() } else { machine.load.body() };
-    json(StatusCode::OK, body)
+    json(StatusCode::OK, machine.load.body())
 }
 
 async fn metrics(State(machine): State<Machine>, from: Peer, headers: HeaderMap) -> Response {

@@ -298,12 +298,6 @@ impl Hosting {
         self.table().draining = true;
     }
 
-    /// Whether nobody may join any more.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.table().draining
-    }
-
     /// Returns the sessions of a call of the realm.
     ///
     /// # Errors
