@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use str0m::bwe::Bitrate;
 
-use crate::allocate::{self, Layer, Need, Wish};
+use crate::allocate::{self, Layer, Means, Need, Wish};
 use crate::codecs;
 use crate::command::{ParticipantId, Source, Tile};
+use crate::estimate::Estimate;
 use crate::participant::{Link, Participant};
 use crate::shard::{Seat, Shard};
 use crate::track::{Outgoing, Picture, Published};
@@ -27,7 +28,7 @@ const STUCK_BLIND: Duration = Duration::from_secs(5);
 const STUCK: Duration = Duration::from_secs(15);
 /// A viewer who has too little sends just enough not to look idle, and gets no probe of str0m's own: its estimate creeps, and stops at one
 /// and a half times what is sent. An increase of what is desired makes it probe; so often it is told one.
-const PROBE_EVERY: Duration = Duration::from_secs(12);
+const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// Tiles that one participant may name; more fit no screen.
 const MAX_TILES: usize = 64;
 
@@ -93,6 +94,19 @@ impl Shard {
         self.adapt(now, seat);
     }
 
+    /// Takes an estimate of what a viewer can take, in bit/s.
+    pub(crate) fn estimated(&mut self, now: Instant, viewer: Seat, estimate: u64) {
+        let Some(participant) = self.seats.get_mut(viewer) else { return };
+        let changed = match &mut participant.estimate {
+            Some(before) => before.take(now, estimate),
+            none => none.replace(Estimate::new(now, estimate)).is_none(),
+        };
+        if changed {
+            participant.adapt_at = Some(now);
+            self.schedule(viewer);
+        }
+    }
+
     /// Chooses the layers for a viewer anew, and asks for the key frames that new ones begin with.
     pub(crate) fn adapt(&mut self, now: Instant, viewer: Seat) {
         let Some(participant) = self.seats.get(viewer) else { return };
@@ -104,12 +118,21 @@ impl Shard {
         let desired = allocate::desired(now, &wishes);
         let sound = if participant.profile.reports_sound { self.sound(now, participant) } else { 0 };
         let Some(participant) = self.seats.get_mut(viewer) else { return };
-        let budget = participant.estimate.map(|estimate| estimate.saturating_sub(sound));
+        let budget = participant.estimate.as_ref().map(|estimate| Means {
+            latest: estimate.latest().saturating_sub(sound),
+            held: estimate.held().saturating_sub(sound),
+        });
         let chosen = participant.allocation.allocate(now, budget, &wishes);
+        let mut changed = false;
         for track in participant.outgoing.iter_mut().filter(|track| !track.source.is_audio()) {
             let key = (track.publisher, track.source);
+            let before = track.target;
             let chosen = shown.iter().zip(&chosen).find(|(shown, _)| shown.key == key);
             track.target = chosen.and_then(|(shown, rank)| shown.by_rank.get((*rank)?).copied());
+            changed |= track.target != before;
+        }
+        if changed {
+            tracing::debug!(?budget, desired, ?chosen, "layers of a viewer");
         }
         let more = shown.iter().zip(&chosen).any(|(shown, rank)| shown.is_more_than(now, *rank));
         // Of what stands still nothing is missing: a climb that is still to come waits for it to move.
@@ -145,7 +168,8 @@ impl Shard {
     fn measure_anew(&mut self, now: Instant, viewer: Seat) {
         self.change(viewer, |participant| {
             participant.written_at = now;
-            let from = participant.estimate.unwrap_or(LEAST_DESIRED).max(LEAST_PROBED);
+            let from =
+                participant.estimate.as_ref().map_or(LEAST_DESIRED, Estimate::latest).max(LEAST_PROBED);
             participant.rtc.bwe().reset(Bitrate::bps(from));
             participant.tick(now)
         });

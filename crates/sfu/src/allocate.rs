@@ -20,6 +20,8 @@ const GRACE: Duration = Duration::from_millis(700);
 const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
 /// A budget that has clearly grown is believed at once, but only so often: a link that comes and goes would flicker.
 const LEAP_EVERY: Duration = Duration::from_secs(5);
+/// A leap goes on while probes still find more.
+const LEAP_LASTS: Duration = Duration::from_millis(1_500);
 /// A budget has stood when it has for so many spans.
 const SPANS: usize = 4;
 const SPAN: Duration = Duration::from_millis(500);
@@ -59,6 +61,15 @@ pub(crate) struct Wish<'a, K> {
     pub layers: &'a [Layer],
 }
 
+/// Bits per second for pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Means {
+    /// As told last: for what a viewer has not.
+    pub latest: u64,
+    /// Without what may be a dip: for what it has.
+    pub held: u64,
+}
+
 /// What a viewer has, and how it came to it.
 #[derive(Debug)]
 pub(crate) struct Allocation<K> {
@@ -89,12 +100,12 @@ impl<K: Copy + Ord> Allocation<K> {
         Self { tracks: BTreeMap::new(), budget: Budget::default() }
     }
 
-    /// Returns for each wish the index of the layer to send. `wishes`: all of them, the most important first. `budget`: bits per second
-    /// for pictures; `None`: nobody knows, and everything fits.
+    /// Returns for each wish the index of the layer to send. `wishes`: all of them, the most important first. `budget`: `None`:
+    /// nobody knows, and everything fits.
     pub(crate) fn allocate(
         &mut self,
         now: Instant,
-        budget: Option<u64>,
+        budget: Option<Means>,
         wishes: &[Wish<'_, K>],
     ) -> Vec<Option<usize>> {
         let kept = |key: &K| self.tracks.get(key).copied().unwrap_or_default();
@@ -111,20 +122,21 @@ impl<K: Copy + Ord> Allocation<K> {
         offers.iter().map(Offer::target).collect()
     }
 
-    fn share(&mut self, now: Instant, budget: u64, offers: &mut [Offer]) {
+    fn share(&mut self, now: Instant, budget: Means, offers: &mut [Offer]) {
+        let Means { latest, held } = budget;
         let had: u64 = offers.iter().map(Offer::cost_of_had).sum();
-        let fits = had <= budget;
-        let dips = budget < self.budget.last;
-        self.budget.observe(now, budget);
+        let fits = had <= held;
+        let dips = latest < self.budget.last;
+        self.budget.observe(now, latest);
         // When something must go, a little more goes, or the next dip would take the next.
         let keep = match fits {
-            _ if Offer::only_the_first_is_on(offers) => budget,
-            _ if self.budget.collapses() => part(budget, 75),
-            true => budget,
-            false => part(budget, 92),
+            _ if Offer::only_the_first_is_on(offers) => held,
+            _ if self.budget.collapses() => part(held, 75),
+            true => held,
+            false => part(held, 92),
         };
         let climb = self.budget.believed;
-        let mut purse = Purse { keep, climb, leap: budget, spent: 0, owed: had, dips, grown: false };
+        let mut purse = Purse { keep, climb, leap: latest, spent: 0, owed: had, dips, grown: false };
         let most = offers.iter().map(|offer| offer.steps.len()).max().unwrap_or(0);
         let mut first = true;
         for level in 0..most {
@@ -211,7 +223,11 @@ impl Offer {
     }
 
     fn may_leap(&self, now: Instant) -> bool {
-        self.track.leapt.is_none_or(|leapt| leapt + LEAP_EVERY <= now)
+        self.leaps_on(now) || self.track.leapt.is_none_or(|leapt| leapt + LEAP_EVERY <= now)
+    }
+
+    fn leaps_on(&self, now: Instant) -> bool {
+        self.track.leapt.is_some_and(|leapt| now < leapt + LEAP_LASTS)
     }
 
     /// What to remember of it.
@@ -219,7 +235,7 @@ impl Offer {
         let mut track = Track { target: self.target(), over_since: self.over_since, ..self.track };
         if self.given > self.had {
             track.climbed = true;
-            track.leapt = if self.leaps { Some(now) } else { track.leapt };
+            track.leapt = if self.leaps && !self.leaps_on(now) { Some(now) } else { track.leapt };
         } else if self.given < self.had {
             let before = track.wait.filter(|wait| now < wait.since + FORGIVEN_AFTER);
             let length = match before {
@@ -372,6 +388,10 @@ mod tests {
 
     use super::*;
 
+    fn steady(budget: u64) -> Means {
+        Means { latest: budget, held: budget }
+    }
+
     const KBIT: u64 = 1_000;
     /// Low, middle, high of a camera.
     const CAMERA: [u64; 3] = [150 * KBIT, 500 * KBIT, 1_700 * KBIT];
@@ -412,7 +432,7 @@ mod tests {
                 .collect();
             let wish = Wish { key: 1, need, layers: &layers };
             for budget in [None, Some(1_000_000 * KBIT)] {
-                let given = Allocation::new().allocate(now, budget, &[wish]);
+                let given = Allocation::new().allocate(now, budget.map(steady), &[wish]);
                 assert_eq!(given, [expected], "{need:?} {heights:?} {there:?} {budget:?}");
             }
         }
@@ -622,7 +642,7 @@ mod tests {
             let flowing: Vec<Vec<Layer>> = self.costs.iter().map(|track| layers(self.now, track)).collect();
             let wish = |key: &usize| Wish { key: *key, need: Need::Any, layers: &flowing[*key] };
             let wishes: Vec<_> = self.order.iter().map(wish).collect();
-            let given = self.allocation.allocate(self.now, budget, &wishes);
+            let given = self.allocation.allocate(self.now, budget.map(steady), &wishes);
             for (key, target) in self.order.iter().zip(given) {
                 self.changes[*key] += usize::from(self.targets[*key] != target);
                 self.targets[*key] = target;

@@ -3,6 +3,7 @@
 //! The stock provider builds and validates a DTLS configuration for every peer, 1.3–1.7 ms each; a shared one makes it 25 µs. It also sets
 //! up the AES key of AES-CM, which peers without GCM get, for every packet; ours once.
 
+mod key;
 mod srtp;
 
 use std::sync::{Arc, OnceLock};
@@ -49,7 +50,11 @@ pub fn provider() -> Result<Arc<CryptoProvider>, CryptoError> {
 }
 
 fn make_provider() -> Result<Arc<CryptoProvider>, CryptoError> {
+    let stock = dimpl::crypto::aws_lc_rs::default_provider();
+    // The trait objects must live for ever; one provider is made per process.
+    let key_provider = Box::leak(Box::new(key::RememberedKey::new(stock.key_provider)));
     let config = Config::builder()
+        .with_crypto_provider(dimpl::crypto::CryptoProvider { key_provider, ..stock })
         // ICE proves the return path before DTLS starts, so the cookie exchange is a round trip for nothing.
         .use_server_cookie(false)
         .mtu(DATAGRAM_MTU_TARGET)
@@ -57,7 +62,6 @@ fn make_provider() -> Result<Arc<CryptoProvider>, CryptoError> {
         .map_err(|error| CryptoError::Other(format!("DTLS configuration: {error}")))?;
     let dtls = CachedDtls { config: Arc::new(config) };
     Ok(Arc::new(CryptoProvider {
-        // The trait object must live for ever; one provider is made per process.
         dtls_provider: Box::leak(Box::new(dtls)),
         srtp_provider: &srtp::CACHED,
         ..str0m_aws_lc_rs::default_provider()

@@ -17,6 +17,7 @@ mod crypto;
 mod data;
 mod demux;
 mod entry;
+mod estimate;
 mod forward;
 #[cfg(fuzzing)]
 #[doc(hidden)]

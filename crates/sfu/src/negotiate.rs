@@ -290,11 +290,10 @@ impl Participant {
 
     /// What str0m is shown of a description.
     fn readable(&self, sdp: &str) -> String {
-        let found_by_checks = sdp::without_candidates(sdp);
         if self.profile.reports_sound {
-            found_by_checks
+            sdp::without_candidates(sdp)
         } else {
-            sdp::without_reports_of_sound(&found_by_checks)
+            sdp::without_reports_of_sound(sdp)
         }
     }
 

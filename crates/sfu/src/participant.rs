@@ -14,6 +14,7 @@ use crate::command::{Codec, Extensions, ParticipantId, Profile, RoomId, Sources,
 use crate::crypto::Certificate;
 use crate::data::{self, Channels};
 use crate::demux::is_rtcp;
+use crate::estimate::Estimate;
 use crate::negotiate::Negotiation;
 use crate::roam::Roaming;
 use crate::track::{Outgoing, Picture, Published};
@@ -38,6 +39,8 @@ const RESEND_PACKETS: usize = 256;
 const RESEND_WITHIN: Duration = Duration::from_secs(2);
 const RESEND_SHARE: f32 = 0.15;
 const RESEND_PACKETS_AUDIO: usize = 64;
+/// How often the estimate is read. What str0m tells of by itself is smoothed over 3 s, and late by as much.
+const ESTIMATE_EVERY: Duration = Duration::from_millis(300);
 /// Time between two reports of ours (RFC 3550 §6.2). What needs haste, arrivals and losses, is told apart from them.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
@@ -54,8 +57,8 @@ pub(crate) struct Participant {
     pub outgoing: Vec<Outgoing>,
     /// What it shows; `None`: it has not said.
     pub view: Option<Vec<Tile>>,
-    /// What it can take, in bit/s; `None`: nothing is known that would bound it.
-    pub estimate: Option<u64>,
+    /// What it can take; `None`: nothing is known that would bound it.
+    pub estimate: Option<Estimate>,
     /// What str0m was told to look for, in bit/s.
     pub desired: u64,
     pub allocation: Allocation<Picture>,
@@ -154,7 +157,11 @@ impl Participant {
     pub(crate) fn wake_at(&mut self, deadline: Instant) {
         let for_sending = matches!(
             self.rtc.last_timeout_reason(),
-            Reason::Pacer(_) | Reason::BweDelayControl | Reason::BweProbeControl | Reason::BweProbeEstimator
+            Reason::Pacer(_)
+                | Reason::Stats
+                | Reason::BweDelayControl
+                | Reason::BweProbeControl
+                | Reason::BweProbeEstimator
         );
         let quiet = self.is_quiet();
         let books_only = deadline <= self.clock + PACER_STEP && self.unsent == 0 && !self.probes;
@@ -318,7 +325,11 @@ pub(crate) fn build_rtc(profile: &Profile, creds: IceCreds, setup: &Setup<'_>, n
         Extensions::All => config,
         Extensions::Few => config.set_extension_map(codecs::few_extensions()),
     };
-    let config = if profile.adapts { config.enable_bwe(Some(FIRST_ESTIMATE)) } else { config };
+    let config = if profile.adapts {
+        config.enable_bwe(Some(FIRST_ESTIMATE)).set_stats_interval(Some(ESTIMATE_EVERY))
+    } else {
+        config
+    };
     let mut rtc = config.build(now);
     for candidate in setup.candidates {
         rtc.add_local_candidate(candidate.clone());

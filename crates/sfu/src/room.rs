@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use rand::Rng;
-use str0m::bwe::BweKind;
 use str0m::channel::ChannelData;
+use str0m::stats::PeerStats;
 use str0m::{Event as RtcEvent, IceConnectionState};
 
 use crate::command::{Command, EventKind, LeaveReason, ParticipantId, RoomId, Source};
@@ -189,11 +189,8 @@ impl Shard {
                 participant.channels.closed(&mut participant.rtc, id);
                 participant.tick(now)
             }),
-            RtcEvent::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                let Some(participant) = self.seats.get_mut(seat) else { return };
-                participant.estimate = Some(estimate.as_u64());
-                participant.adapt_at = Some(now);
-                self.schedule(seat);
+            RtcEvent::PeerStats(PeerStats { bwe_tx: Some(estimate), .. }) => {
+                self.estimated(now, seat, estimate.as_u64())
             }
             RtcEvent::Closed => self.leaving.push((seat, LeaveReason::Closed)),
             _ => {}
@@ -304,10 +301,13 @@ impl Shard {
         let Some(participant) = self.by_id.get(&id).and_then(|seat| self.seats.get_mut(*seat)) else {
             return;
         };
-        let says = offer.contains("\nm=audio") || offer.contains("\nm=video");
-        let reports = !says || offer.contains("transport-cc");
-        let decides = !participant.negotiation.has_started() && participant.check(offer).is_ok();
-        if !decides || reports || !participant.profile.adapts {
+        let says = |offer: &str| offer.contains("\nm=audio") || offer.contains("\nm=video");
+        let decides = participant.profile.adapts
+            && !participant.negotiation.has_started()
+            && !offer.contains("transport-cc")
+            && says(offer)
+            && participant.check(offer).is_ok();
+        if !decides {
             return;
         }
         participant.profile.adapts = false;

@@ -99,7 +99,7 @@ pub(crate) fn outline(sdp: &str) -> Result<Outline, SignalRefusal> {
         return Err(SignalRefusal::TooLarge);
     }
     // A lone CR is a line end to some parsers: a second fingerprint could hide behind it.
-    if sdp.contains('\0') || sdp.replace("\r\n", "").contains('\r') {
+    if sdp.contains('\0') || sdp.split('\r').skip(1).any(|after| !after.starts_with('\n')) {
         return Err(SignalRefusal::BadSdp);
     }
     let mut fingerprint = None;
@@ -188,19 +188,25 @@ fn parse_fingerprint(value: &str) -> Option<[u8; 32]> {
 /// Leaves the candidates out of a remote description. An ICE-lite agent is found by the other side's checks; str0m would keep every one,
 /// and pair it.
 pub(crate) fn without_candidates(sdp: &str) -> String {
-    sdp.split_inclusive('\n').filter(|line| !line.starts_with("a=candidate:")).collect()
+    lines_of(sdp, |line| !line.starts_with("a=candidate:"))
 }
 
-/// Leaves the transport-wide number out of a remote description's sound, so that arrivals of sound are reported by neither side.
+/// The same, and leaves the transport-wide number out of sound, so that arrivals of sound are reported by neither side.
 pub(crate) fn without_reports_of_sound(sdp: &str) -> String {
     let mut sound = false;
-    let kept = |line: &&str| {
+    lines_of(sdp, |line| {
         if line.starts_with("m=") {
             sound = line.starts_with("m=audio");
         }
-        !(sound && line.starts_with("a=extmap:") && line.contains(TRANSPORT_WIDE_NUMBER))
-    };
-    sdp.split_inclusive('\n').filter(kept).collect()
+        let reports = sound && line.starts_with("a=extmap:") && line.contains(TRANSPORT_WIDE_NUMBER);
+        !(reports || line.starts_with("a=candidate:"))
+    })
+}
+
+fn lines_of(sdp: &str, mut kept: impl FnMut(&str) -> bool) -> String {
+    let mut text = String::with_capacity(sdp.len());
+    sdp.split_inclusive('\n').filter(|line| kept(line)).for_each(|line| text.push_str(line));
+    text
 }
 
 /// Leaves the user fragment out of the candidates of a description of ours. After an ICE restart it would be the one that str0m chose and
@@ -208,8 +214,8 @@ pub(crate) fn without_reports_of_sound(sdp: &str) -> String {
 pub(crate) fn without_candidate_ufrag(sdp: &str) -> String {
     let mut text = String::with_capacity(sdp.len());
     for line in sdp.split_inclusive('\n') {
-        let candidate = line.starts_with("a=candidate:");
-        let Some((before, after)) = line.split_once(" ufrag ").filter(|_| candidate) else {
+        let candidate = Some(line).filter(|line| line.starts_with("a=candidate:"));
+        let Some((before, after)) = candidate.and_then(|line| line.split_once(" ufrag ")) else {
             text.push_str(line);
             continue;
         };
@@ -385,7 +391,8 @@ mod tests {
             "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
         let level = "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n";
         let (sound, picture) = ("m=audio 9 X 111\r\na=mid:0\r\n", "m=video 9 X 96\r\na=mid:1\r\n");
-        let sdp = format!("v=0\r\n{sound}{level}{number}{picture}{number}{sound}{number}");
+        let found = "a=candidate:1 1 udp 1 198.51.100.1 8443 typ host\r\n";
+        let sdp = format!("v=0\r\n{sound}{level}{number}{found}{picture}{number}{sound}{number}");
         let expected = format!("v=0\r\n{sound}{level}{picture}{number}{sound}");
         assert_eq!(without_reports_of_sound(&sdp), expected);
     }

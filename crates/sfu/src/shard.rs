@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use slotmap::SlotMap;
 use str0m::config::CryptoProvider;
 use str0m::net::{DatagramSend, Protocol, TcpType};
-use str0m::{Candidate, Output as RtcOutput, RtcError};
+use str0m::{Candidate, Event as RtcEvent, Output as RtcOutput, RtcError};
 
 use crate::command::{
     Command, Event, EventKind, JoinRefusal, LeaveReason, ParticipantId, RoomId, ShardIndex,
@@ -513,6 +513,8 @@ fn drain(
                 let Path { transport, source: destination, destination: source } = path;
                 transmits.push_back(Transmit { transport, source, destination, contents });
             }
+            // Of streams, nobody asks.
+            RtcOutput::Event(RtcEvent::MediaEgressStats(_) | RtcEvent::MediaIngressStats(_)) => {}
             RtcOutput::Event(event) => on_event(event),
         }
     }

@@ -85,8 +85,7 @@ fn a_narrow_link_gets_the_low_layer_and_unbroken_sound_and_the_top_layer_when_it
         stage.run(seconds(8));
         assert_eq!(layers_in(&mut stage, 2, seconds(1)), [2].into(), "seed {seed}: before");
         cap(&mut stage, 2, Some(300_000));
-        // From tens of Mbit/s the estimate takes some seconds to come down.
-        stage.run(seconds(5));
+        stage.run(seconds(3));
         let sound = sound_in(&mut stage, 2, |stage| {
             let layers = layers_in(stage, 2, seconds(12));
             assert_eq!(layers, [0].into(), "seed {seed}: {:?}", history(stage, 2));
