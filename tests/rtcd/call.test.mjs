@@ -58,7 +58,7 @@ async function call(t, manners) {
   plugin.rtc(ben.session, SCREEN_ON, { screenStreamID: await ben.draw({ width: 640, height: 360, fps: 20 }) });
   await ben.show(LAYERS);
   await all(others(ben), (user) => sees(user, ben, "screen"));
-  await until("the high layer is seen", async () => (await stream(cho, ben, "screen"))?.rate > HIGH);
+  await all([cho, dan], (user) => seesHigh(user, ben));
   if (udp) await smallLink(t, relay, { sharer: ben, viewer: cho, other: dan });
 
   t.diagnostic("two come late");
@@ -120,6 +120,11 @@ async function call(t, manners) {
   assert.deepEqual(plugin.faults, []);
 }
 
+function seesHigh(viewer, sharer) {
+  const what = `${viewer.session} sees the high layer`;
+  return until(what, async () => (await stream(viewer, sharer, "screen"))?.rate > HIGH, 60_000);
+}
+
 /** A viewer whose link shrinks and grows again is sent the other layer on the same track, and nobody else notices. */
 async function smallLink(t, relay, { sharer, viewer, other }) {
   const [first, second] = [await sharer.layers(), await new Promise((done) => setTimeout(done, 2_000)).then(() => sharer.layers())];
@@ -134,9 +139,9 @@ async function smallLink(t, relay, { sharer, viewer, other }) {
     const { rate } = await stream(viewer, sharer, "screen");
     return rate > 0 && rate < HIGH;
   });
-  assert.ok((await stream(other, sharer, "screen")).rate > HIGH, "the others see the high one");
+  await seesHigh(other, sharer);
   await sees(viewer, sharer, "screen");
   relay.shapeOne(ufrag, {});
-  await until("the high layer is seen again", async () => (await stream(viewer, sharer, "screen")).rate > HIGH, 60_000);
+  await seesHigh(viewer, sharer);
   assert.equal((await stream(viewer, sharer, "screen")).mid, mid, "on the same m-line");
 }

@@ -190,7 +190,7 @@ impl Shard {
                 participant.tick(now)
             }),
             RtcEvent::PeerStats(PeerStats { bwe_tx: Some(estimate), .. }) => {
-                self.estimated(now, seat, estimate.as_u64())
+                self.estimated(now, seat, estimate.as_u64());
             }
             RtcEvent::Closed => self.leaving.push((seat, LeaveReason::Closed)),
             _ => {}
