@@ -100,6 +100,7 @@ export const api = {
   signIn: (link: string) => call<void>("POST", "/v1/console/sign-in", { link }),
   signOut: () => call<void>("POST", "/v1/console/sign-out"),
   me: () => call<{ operator: string; expires_at: number }>("GET", "/v1/console/me"),
+  status: () => call<{ version: string; warnings: string[] }>("GET", "/v1/admin/status"),
   rooms: async () => (await call<{ rooms: RoomSummary[] }>("GET", "/v1/admin/rooms")).rooms,
   createRoom: (name: string) => call<{ room_id: string; name: string }>("POST", "/v1/admin/rooms", { name }),
   room: (room: string) => call<RoomDetail>("GET", `/v1/admin/rooms/${room}`),

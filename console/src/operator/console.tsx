@@ -28,7 +28,10 @@ export function Console() {
   const room = openRoom(fragment);
   return (
     <div class="console">
-      <Head page={fragment === "#audit" ? "audit" : "rooms"} onSignedOut={signedOut} />
+      <div>
+        <Head page={fragment === "#audit" ? "audit" : "rooms"} onSignedOut={signedOut} />
+        <Warnings />
+      </div>
       {room ? (
         <RoomDetailPage key={room} roomId={room} onSignedOut={signedOut} />
       ) : fragment === "#audit" ? (
@@ -73,6 +76,31 @@ function SignedOut({ problem }: { problem: string }) {
       </pre>
       <p class="hint">Guests need no sign-in: an invite link opens its room at once.</p>
     </Notice>
+  );
+}
+
+/** What the server says of its configuration; it changes with a restart only. */
+function Warnings() {
+  const [warnings, setWarnings] = useState<string[]>([]);
+  useEffect(() => {
+    // Whatever keeps us from them keeps the page from its own, which says so.
+    api.status().then(
+      (status) => setWarnings(status.warnings),
+      () => undefined,
+    );
+  }, []);
+  if (warnings.length === 0) return null;
+  return (
+    <details class="warnings">
+      <summary>
+        {warnings.length === 1 ? "The configuration has a warning" : `The configuration has ${warnings.length} warnings`}
+      </summary>
+      <ul>
+        {warnings.map((warning) => (
+          <li key={warning}>{warning}</li>
+        ))}
+      </ul>
+    </details>
   );
 }
 

@@ -12,6 +12,9 @@ pub(crate) struct Arguments {
     /// Configuration file (TOML); `countersign config print` shows every key
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// rtcd's own configuration file: what it says holds where neither our file nor rtcd's variables say otherwise
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) rtcd_config: Option<PathBuf>,
     /// Folder for everything that must survive a restart
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<String>,
@@ -74,8 +77,11 @@ pub(crate) enum ConfigCommand {
         /// As docs/configuration.md
         #[arg(long)]
         markdown: bool,
+        /// The table of rtcd's settings in docs/faces/rtcd.md
+        #[arg(long, conflicts_with = "markdown")]
+        rtcd: bool,
     },
-    /// Says ok, or what is wrong (exit status 2)
+    /// Says ok, or what is wrong (exit status 2), of files, variables and flags; warnings go to standard error
     Check,
 }
 

@@ -37,14 +37,19 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.command() {
-        Command::Config { command: ConfigCommand::Print { markdown: true } } => {
+        Command::Config { command: ConfigCommand::Print { rtcd: true, .. } } => {
+            print!("{}", server::config::rtcd_markdown());
+        }
+        Command::Config { command: ConfigCommand::Print { markdown: true, .. } } => {
             print!("{}", server::config::markdown());
         }
-        Command::Config { command: ConfigCommand::Print { markdown: false } } => {
+        Command::Config { command: ConfigCommand::Print { markdown: false, .. } } => {
             print!("{}", server::config::example());
         }
         Command::Config { command: ConfigCommand::Check } => {
-            load(arguments)?;
+            for warning in load(arguments)?.warnings {
+                eprintln!("warning: {warning}");
+            }
             println!("ok");
         }
         Command::Serve => serve::serve(load(arguments)?)?,
@@ -65,5 +70,6 @@ fn load(arguments: &Arguments) -> Result<Checked, ConfigError> {
     // A variable that is not Unicode cannot be one of ours with a usable value.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-    server::config::load(arguments.config.as_deref(), environment, &arguments.overrides())
+    let (ours, rtcds) = (arguments.config.as_deref(), arguments.rtcd_config.as_deref());
+    server::config::load_with_rtcd(ours, rtcds, environment, &arguments.overrides())
 }

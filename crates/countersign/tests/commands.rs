@@ -18,7 +18,8 @@ use std::{
 fn countersign(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("COUNTERSIGN__") {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("COUNTERSIGN__") || name.starts_with("RTCD_") {
             command.env_remove(name);
         }
     }

@@ -41,6 +41,71 @@ fn registration_login_basic_and_bearer_survive_kill_9() {
     }
 }
 
+/// An operator stops rtcd and starts this with rtcd's environment and file: the port, the admin key and the volume are rtcd's.
+#[test]
+fn rtcds_environment_and_file_are_enough() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let here = folder.path();
+    let ports = format!(
+        "[rtc]\nice_port_udp = {}\nice_port_tcp = {0}\nice_address_udp = \"127.0.0.1\"\n",
+        free_port()
+    );
+    std::fs::write(here.join("rtcd.toml"), ports).unwrap();
+    let start = |arguments: &[&str]| {
+        let mut command = bare(here);
+        command.envs([
+            ("RTCD_API_HTTP_LISTENADDRESS", "127.0.0.1:0"),
+            ("RTCD_API_SECURITY_ALLOWSELFREGISTRATION", "1"),
+            ("RTCD_API_SECURITY_ENABLEADMIN", "true"),
+            ("RTCD_API_SECURITY_ADMINSECRETKEY", "admin"),
+            ("RTCD_STORE_DATASOURCE", "volume/rtcd_db"),
+            ("RTCD_LOGGER_ENABLEFILE", "false"),
+            ("RTCD_RTC_UDPSOCKETSCOUNT", "50"),
+            ("COUNTERSIGN__HTTP__LISTEN", "127.0.0.1:0"),
+        ]);
+        command.args(["--rtcd-config", "rtcd.toml"]).args(arguments);
+        command
+    };
+    let checked = start(&["config", "check"]).output().unwrap();
+    assert_eq!((checked.status.code(), checked.stdout.as_slice()), (Some(0), b"ok\n".as_slice()));
+    let warnings = String::from_utf8(checked.stderr).unwrap();
+    let warned: Vec<&str> = warnings.lines().collect();
+    assert_eq!(warned.len(), 2, "{warnings}");
+    assert!(
+        warned[0]
+            .starts_with("warning: RTCD_RTC_UDPSOCKETSCOUNT: rtc.udp_sockets_count has no effect here: ")
+    );
+    assert!(warned[1].starts_with("warning: RTCD_API_SECURITY_ADMINSECRETKEY: the admin key has 5 bytes"));
+    let store = here.join("volume/rtcd_db");
+    std::fs::create_dir_all(&store).unwrap();
+    std::fs::write(store.join("000000000.data"), record_of_client_a()).unwrap();
+    let checked = start(&["config", "check"]).output().unwrap();
+    let pointed = "volume/rtcd_db holds a store of rtcd's: `countersign import rtcd --data-source volume/rtcd_db` takes";
+    assert!(String::from_utf8(checked.stderr).unwrap().contains(pointed));
+    let imported = start(&["import", "rtcd", "--data-source", "volume/rtcd_db"]).output().unwrap();
+    assert!(String::from_utf8(imported.stdout).unwrap().starts_with("1 of 1 clients registered"));
+    let admin = || Some(Credential::Basic("anybody".into(), "admin"));
+    for expected in [201, 400] {
+        let serving = Serving::from(start(&["serve"]));
+        assert_eq!(serving.post("/login", "clientA", None).0, 200);
+        assert_eq!(serving.post("/register", "clientB", None).0, expected, "kept on the volume");
+        assert_eq!(serving.post("/unregister", "nobody", admin()).0, 400);
+    }
+    assert!(here.join("volume/rtcd_db/countersign/countersign.sqlite").exists());
+
+    let wrong = start(&["config", "check"]).env("RTCD_RTC_ICEPORTUDP", "").output().unwrap();
+    let said = String::from_utf8(wrong.stderr).unwrap();
+    let expected = "countersign: RTCD_RTC_ICEPORTUDP: rtc.ice_port_udp: expected a whole number, found nothing; unset it";
+    assert!(wrong.status.code() == Some(2) && said.starts_with(expected), "{said}");
+}
+
+/// A port that rtcd would take.
+fn free_port() -> u16 {
+    let free = |port: &u16| std::net::UdpSocket::bind(("127.0.0.1", *port)).is_ok();
+    let seed = u16::try_from(std::process::id() % 20_000).unwrap();
+    (20_000 + seed..49_000).find(free).unwrap()
+}
+
 #[test]
 fn an_operator_adds_lists_and_removes_clients() {
     let folder = tempfile::tempdir().unwrap();
@@ -75,18 +140,10 @@ fn an_operator_adds_lists_and_removes_clients() {
 
 #[test]
 fn the_clients_of_a_store_of_rtcd_are_taken_over_while_nobody_runs() {
-    // Captured from rtcd: `vectors/rtcd/auth.json`; the record by hand after the layout of its store.
-    let kept = b"$2a$10$zd2dZy95sa5UohIbsBDVdOwhWa.l4H1Ucx/nb0uIilF5lLku9gFGm";
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     std::fs::create_dir(here.join("rtcd_db")).unwrap();
-    let record = [
-        b"\0\0\0\x07\0\0\0\0\0\0\0\x3cclientA".as_slice(),
-        kept,
-        b"\x9b\x8a\x35\x23".as_slice(),
-        b"\0\0\0\0\0\0\0\0",
-    ];
-    std::fs::write(here.join("rtcd_db/000000000.data"), record.concat()).unwrap();
+    std::fs::write(here.join("rtcd_db/000000000.data"), record_of_client_a()).unwrap();
     let import = ["import", "rtcd", "--data-source", "rtcd_db"];
     assert_eq!(printed(here, &import), "1 of 1 clients registered; the others were there already");
     let serving = Serving::start(here);
@@ -94,6 +151,19 @@ fn the_clients_of_a_store_of_rtcd_are_taken_over_while_nobody_runs() {
     let running = run(here, &import);
     let said = String::from_utf8_lossy(&running.stderr).into_owned();
     assert!(!running.status.success() && said.contains("perhaps by a running server"), "{said}");
+}
+
+/// A store of rtcd's with clientA and its key. The hash was captured from rtcd (`vectors/rtcd/auth.json`), the record made by hand after the
+/// layout of its store.
+fn record_of_client_a() -> Vec<u8> {
+    let kept = b"$2a$10$zd2dZy95sa5UohIbsBDVdOwhWa.l4H1Ucx/nb0uIilF5lLku9gFGm";
+    [
+        b"\0\0\0\x07\0\0\0\0\0\0\0\x3cclientA".as_slice(),
+        kept,
+        b"\x9b\x8a\x35\x23".as_slice(),
+        b"\0\0\0\0\0\0\0\0",
+    ]
+    .concat()
 }
 
 enum Credential<'a> {
@@ -109,7 +179,10 @@ struct Serving {
 
 impl Serving {
     fn start(folder: &Path) -> Self {
-        let mut command = countersign(folder, &["serve"]);
+        Self::from(countersign(folder, &["serve"]))
+    }
+
+    fn from(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut lines = log.lines().map(Result::unwrap);
@@ -149,13 +222,21 @@ impl Drop for Serving {
     }
 }
 
-fn countersign(folder: &Path, arguments: &[&str]) -> Command {
+/// The binary in this folder, without what the environment says.
+fn bare(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("COUNTERSIGN__") {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("COUNTERSIGN__") || name.starts_with("RTCD_") {
             command.env_remove(name);
         }
     }
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn countersign(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = bare(folder);
     let sets = [
         "http.listen=127.0.0.1:0",
         "media.listen_udp=127.0.0.1:0",
@@ -164,7 +245,7 @@ fn countersign(folder: &Path, arguments: &[&str]) -> Command {
         "faces.rtcd.listen=127.0.0.1:0",
         "faces.rtcd.allow_self_registration=true",
     ];
-    command.current_dir(folder).args(["--data-dir", "data"]).stdin(Stdio::null());
+    command.args(["--data-dir", "data"]);
     command.args(sets.iter().flat_map(|set| ["--set", set])).args(arguments);
     command
 }

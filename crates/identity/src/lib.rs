@@ -14,6 +14,7 @@ mod permission;
 mod possession;
 mod principal;
 mod realm_key;
+mod relay;
 mod secret;
 mod time;
 mod token;
@@ -30,6 +31,7 @@ pub use realm_key::{
     BadRealmKey, KeyHash, REALM_KEY_LENGTH, check_realm_key, hash_realm_token, mint_realm_token,
     verify_realm_key,
 };
+pub use relay::{BadRelayRequest, RelayCredentials, relay_credentials};
 pub use secret::Secret;
 pub use time::UnixMillis;
 pub use token::{TokenHash, TokenKind, hash, mint};

@@ -51,6 +51,8 @@ pub struct App {
     pub origin: OwnOrigin,
     /// Where people find us.
     pub public_url: PublicUrl,
+    /// What the operator should know of the configuration.
+    pub warnings: Arc<[String]>,
     /// Sockets that have not authenticated.
     pub waiting: Crowd,
     connections: Arc<AtomicU64>,
@@ -71,6 +73,8 @@ pub struct Parts {
     pub realm_rules: RealmRules,
     /// Where people find us.
     pub public_url: PublicUrl,
+    /// What the operator should know of the configuration.
+    pub warnings: Vec<String>,
 }
 
 /// The tasks behind an [`App`]. Dropping it ends them; [`Tasks::finish`] lets them end by themselves.
@@ -84,7 +88,7 @@ impl App {
     /// # Errors
     /// [`Refusal::Unavailable`] when the operating system has no chance to give.
     pub fn start(parts: Parts) -> Result<(Self, Tasks), Refusal> {
-        let Parts { store, media, events, admin_token, realm_rules, public_url } = parts;
+        let Parts { store, media, events, admin_token, realm_rules, public_url, warnings } = parts;
         let mut tasks = JoinSet::new();
         let (audit, audit_task) = Audit::new(store.clone());
         tasks.spawn(audit_task.run());
@@ -118,6 +122,7 @@ impl App {
             limits,
             origin: OwnOrigin::new(public_url.clone()),
             public_url,
+            warnings: warnings.into(),
             waiting: Crowd::new(WAITING_PER_ADDRESS, WAITING),
             connections: Arc::default(),
             stop: Arc::new(watch::channel(false).0),

@@ -202,6 +202,7 @@ impl Running {
             admin_token,
             realm_rules: config.rtcd.as_ref().map_or_else(RealmRules::default, realm_rules),
             public_url: public_url.clone(),
+            warnings: config.warnings.clone(),
         })?;
         metrics.watch(media.pool.clone(), app.census());
         let sign_in_url = Secret::new(app.accounts.start_link(&public_url).await?);
@@ -402,6 +403,7 @@ fn media_config(config: &Checked) -> MediaConfig {
         listen_udp: media.listen_udp.clone(),
         listen_tcp: media.listen_tcp.clone(),
         advertise: media.advertise.clone(),
+        advertise_port: media.advertise_port.clone(),
         stun: media.stun.clone(),
     }
 }

@@ -55,6 +55,20 @@ async fn the_contract_of_the_outside() {
 }
 
 #[tokio::test]
+async fn an_operator_sees_what_the_configuration_warns_of() {
+    let server = TestServer::start().await;
+    let status = |server: &TestServer| answer(server.admin(Method::GET, "/v1/admin/status"));
+    let (code, body) = status(&server).await;
+    assert_eq!((code, body), (StatusCode::OK, json!({"version": env!("CARGO_PKG_VERSION"), "warnings": []})));
+    let plain = [("http.trusted_proxy", "true")];
+    let (_, body) = status(&TestServer::start_with(&plain).await).await;
+    assert_eq!(
+        body["warnings"],
+        json!(["http.public_url is not set: links name the listener, not the proxy"])
+    );
+}
+
+#[tokio::test]
 async fn without_a_credential_nothing_is_told() {
     let server = TestServer::start().await;
     let room = server.create_room().await;
@@ -66,6 +80,7 @@ async fn without_a_credential_nothing_is_told() {
         (Method::GET, "/v1/admin/rooms/unknown".to_owned()),
         (Method::POST, format!("/v1/admin/rooms/{room}/invites")),
         (Method::GET, "/v1/admin/audit".to_owned()),
+        (Method::GET, "/v1/admin/status".to_owned()),
         (Method::POST, "/v1/admin/sign-in-links".to_owned()),
         (Method::GET, "/v1/console/me".to_owned()),
     ];

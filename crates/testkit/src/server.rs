@@ -93,6 +93,11 @@ impl TestServer {
         self.running.as_ref().unwrap().addresses.media_tcp[0]
     }
 
+    /// Where it listens for media over UDP.
+    pub fn media_udp(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().addresses.media_udp[0]
+    }
+
     /// Where the rtcd face listens; it has to be enabled.
     pub fn rtcd(&self) -> SocketAddr {
         self.running.as_ref().unwrap().addresses.rtcd.unwrap()

@@ -13,7 +13,7 @@ pub use channel::{CHANNEL, Emoji, MAX_CHAT, MAX_SAID, Said, Saying};
 pub use client::{BadMessage, ClientMessage, Signature, Tile};
 pub use http::{
     AuditPage, AuditRecord, CreateInvite, CreateRoom, InviteCreated, InviteShown, Me, Redeem, Redeemed,
-    RoomCreated, RoomList, RoomListed, RoomShown, SignIn, SignInLink,
+    RoomCreated, RoomList, RoomListed, RoomShown, SignIn, SignInLink, Status,
 };
 pub use server::{ErrorCode, GoodbyeReason, MemberShown, Nonce, SendingShown, ServerMessage};
 

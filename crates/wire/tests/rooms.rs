@@ -510,6 +510,10 @@ fn answers_over_http_are_written() {
         ),
         (json(&SignInLink { url: "u".into() }), r#"{"url":"u"}"#.into()),
         (
+            json(&Status { version: "0.1.0".into(), warnings: vec!["a: b".into()] }),
+            r#"{"version":"0.1.0","warnings":["a: b"]}"#.into(),
+        ),
+        (
             json(&Me { operator: "operator".into(), expires_at: 9 }),
             r#"{"operator":"operator","expires_at":9}"#.into(),
         ),

@@ -13,7 +13,7 @@ use super::{
     values::{LogFormat, LogLevel, Set, TlsMode},
     written::ConfigError,
 };
-use crate::media::Advertise;
+use crate::media::{Advertise, AdvertisePort};
 
 /// The checked configuration.
 #[derive(Debug, Clone)]
@@ -84,6 +84,8 @@ pub struct Media {
     pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told; empty: the addresses of the interfaces.
     pub advertise: Vec<Advertise>,
+    /// The port of advertised addresses that have none of their own.
+    pub advertise_port: Option<AdvertisePort>,
     /// STUN servers, each `host:port`.
     pub stun: Vec<String>,
     /// Media threads, 1 to 64.
@@ -112,9 +114,8 @@ const MOST_DEFAULT_SHARDS: u8 = 16;
 const STORE_FILE: &str = "countersign.sqlite";
 
 impl Checked {
-    /// Fills in the defaults and refuses combinations that cannot work, naming the place and what was expected.
-    pub(super) fn check(file: file::File) -> Result<Self, ConfigError> {
-        let mut warnings = Vec::new();
+    /// Fills in the defaults and refuses combinations that cannot work, naming the place and what was expected. `warnings` are kept.
+    pub(super) fn check(file: file::File, mut warnings: Vec<String>) -> Result<Self, ConfigError> {
         let data_dir = file.top.data_dir.map_or_else(|| PathBuf::from(DEFAULT_DATA_DIR), |set| set.value);
         let store_file = file.store.url.map_or_else(|| data_dir.join(STORE_FILE), |set| set.value.file);
         Ok(Self {
@@ -124,11 +125,12 @@ impl Checked {
                 listen_udp: file.media.listen_udp.map_or_else(|| DEFAULT_MEDIA.to_vec(), |set| set.value),
                 listen_tcp: file.media.listen_tcp.map_or_else(|| DEFAULT_MEDIA.to_vec(), |set| set.value.0),
                 advertise: file.media.advertise.map_or_else(Vec::new, |set| set.value),
+                advertise_port: file.media.advertise_port.map(|set| set.value),
                 stun: file.media.stun.map_or_else(Vec::new, |set| set.value.0),
                 shards: file.media.shards.map_or_else(cores, |set| set.value.0),
                 dtls_1_3: file.media.dtls_1_3.is_some_and(|set| set.value),
             },
-            rtcd: Rtcd::check(file.rtcd)?,
+            rtcd: Rtcd::check(file.rtcd, &mut warnings)?,
             metrics_listen: file.metrics.listen.map(|set| set.value),
             log: Log {
                 level: file.log.level.map_or(LogLevel::Info, |set| set.value),
@@ -157,7 +159,13 @@ impl Http {
     fn check(http: file::Http, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
         let listen = http.listen.as_ref().map_or(DEFAULT_HTTP, |set| set.value);
         let proxy = proxy(http.trusted_proxy.as_ref());
-        let files = Files { section: "http", tls: &http.tls, cert: &http.cert_file, key: &http.key_file };
+        let files = Files {
+            section: "http",
+            tls: &http.tls,
+            cert: &http.cert_file,
+            key: &http.key_file,
+            plain: false,
+        };
         let tls = files.check(listen, proxy)?;
         let public_url = check_public_url(http.public_url, &tls, proxy, warnings)?;
         Ok(Self { listen, tls, proxy, public_url })
@@ -177,20 +185,23 @@ pub(super) struct Files<'a> {
     pub(super) tls: &'a Option<Set<TlsMode>>,
     pub(super) cert: &'a Option<Set<PathBuf>>,
     pub(super) key: &'a Option<Set<PathBuf>>,
+    /// Whether the address comes from rtcd's own settings, which say whether it encrypts; then it may be plain anywhere.
+    pub(super) plain: bool,
 }
 
-impl Files<'_> {
+impl<'a> Files<'a> {
     pub(super) fn check(&self, listen: SocketAddr, proxy: Proxy) -> Result<Tls, ConfigError> {
         let Self { section, .. } = self;
         let mode = match self.tls {
             Some(set) => set.value,
-            None if listen.ip().is_loopback() => TlsMode::Off,
+            None if listen.ip().is_loopback() || self.plain => TlsMode::Off,
             None => TlsMode::SelfSigned,
         };
         if let Some(set) = self.tls
             && mode == TlsMode::Off
             && !listen.ip().is_loopback()
             && proxy == Proxy::Absent
+            && !self.plain
         {
             let problem = format!(
                 "{section}.tls: \"off\" on {listen}, which is not a loopback address; expected \"self-signed\" or \"files\", \
@@ -198,8 +209,13 @@ impl Files<'_> {
             );
             return Err(ConfigError::at(&set.origin, problem));
         }
+        // Our own settings may say otherwise than rtcd's, which its files are for.
+        let written = |file: &'a Option<Set<PathBuf>>| {
+            file.as_ref().filter(|set| mode == TlsMode::Files || !set.origin.is_rtcds())
+        };
+        let (cert, key) = (written(self.cert), written(self.key));
         if mode != TlsMode::Files {
-            let (name, stray) = match (self.cert, self.key) {
+            let (name, stray) = match (cert, key) {
                 (Some(set), _) => ("cert_file", set),
                 (None, Some(set)) => ("key_file", set),
                 (None, None) => return Ok(if mode == TlsMode::Off { Tls::Off } else { Tls::SelfSigned }),
@@ -208,8 +224,16 @@ impl Files<'_> {
                 format!("{section}.{name}: is read only with tls = \"files\"; expected that, or no {name}");
             return Err(ConfigError::at(&stray.origin, problem));
         }
-        match (self.tls, self.cert, self.key) {
+        match (self.tls, cert, key) {
             (_, Some(cert), Some(key)) => Ok(Tls::Files { cert: cert.value.clone(), key: key.value.clone() }),
+            (Some(set), cert, _) if set.origin.is_rtcds() => {
+                let (key, rtcds) =
+                    if cert.is_none() { ("cert_file", "CertFile") } else { ("cert_key", "CertKey") };
+                let problem = format!(
+                    "api.http.tls.{key}: failed to validate http config: invalid TLS config: invalid {rtcds} value: should not be empty"
+                );
+                Err(ConfigError::at(&set.origin, problem))
+            }
             (Some(set), ..) => {
                 let problem = format!("{section}.tls: \"files\" needs both cert_file and key_file");
                 Err(ConfigError::at(&set.origin, problem))

@@ -11,7 +11,7 @@ use super::{
     },
     written::{ConfigError, Entries},
 };
-use crate::media::Advertise;
+use crate::media::{Advertise, AdvertisePort};
 
 /// One key, for the documentation.
 #[derive(Debug, Clone, Copy)]
@@ -116,10 +116,18 @@ section! {
         /// Address and port for media over TCP, or a list of them, for clients whose UDP is blocked. Port 0 takes any free one;
         /// an empty list: no media over TCP.
         listen_tcp: SomeAddresses = Default "[\"0.0.0.0:8443\", \"[::]:8443\"]",
-        /// Addresses that clients are told to send media to, each `ip` or `ip:port`, when they differ from those
-        /// listened on (behind NAT). When it is not written: the addresses of this machine's interfaces.
+        /// Addresses that clients are told to send media to, each `ip`, `ip:port`, `name` or `name:port`, when they differ from those
+        /// listened on (behind NAT). An entry may end in `/` and the one local address that it is for: "203.0.113.10/10.0.0.5".
+        /// Names are looked up at the start, which fails when one is not found, and every 30 s for those who come later. The entry
+        /// "local" tells the addresses of a family as they are where no other entry is of that family.
+        /// When it is not written: the addresses of this machine's interfaces, without those of loopback and container bridges unless
+        /// there are no others.
         advertise: Vec<Advertise> = Example "[\"203.0.113.10\"]",
-        /// STUN servers that are asked at the start, from the media port, how it looks from outside, when `advertise` is not written.
+        /// The port that clients are told with addresses of `advertise` that have none, or that STUN servers have found, when it is not
+        /// the port listened on: a number, or a list of `local ip/port`, of which the first counts that is an address of this machine.
+        advertise_port: AdvertisePort = Example "443",
+        /// STUN servers, `host` or `host:port` (3478 when it is not written), at most 8. They are asked at the start, all at once, from
+        /// the media port, how it looks from outside, when `advertise` is not written.
         /// When they disagree, or none answers within 3 s, the addresses of this machine's interfaces are told.
         stun: Servers = Example "[\"stun.example.org:3478\"]",
         /// Media threads, 1 to 64; each carries rooms of its own. When it is not written: one a processor core, at most 16.
@@ -133,12 +141,13 @@ section! {
 section! {
     /// A drop-in for Mattermost's rtcd: docs/faces/rtcd.md. It has a listener of its own; media go the way of `[media]`.
     Rtcd = "faces.rtcd" {
-        /// Whether there is this face at all.
+        /// Whether there is this face at all. When it is not written and there is any of rtcd's own settings: true.
         enabled: bool = Default "false",
         /// Address and port to listen on. Port 0 takes any free one. rtcd itself listens on every address, port 8045.
         listen: SocketAddr = Default "\"127.0.0.1:8045\"",
         /// "off", "self-signed" or "files", as `http.tls`. When it is not written: "off" on a loopback address, "self-signed" elsewhere.
-        /// "off" elsewhere is refused unless `trusted_proxy` is true: clients send their keys with every request.
+        /// "off" elsewhere is refused unless `trusted_proxy` is true, or rtcd's own settings name the address: clients send their keys
+        /// with every request.
         tls: TlsMode = Example "\"files\"",
         /// PEM file with the certificate chain, for tls = "files".
         cert_file: PathBuf = Example "\"/etc/countersign/cert.pem\"",

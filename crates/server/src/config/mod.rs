@@ -3,6 +3,7 @@
 use std::path::Path;
 
 mod checked;
+mod drop_in;
 mod file;
 mod public_url;
 mod reference;
@@ -11,6 +12,7 @@ mod values;
 mod written;
 
 pub use checked::{Checked, Http, Log, Media, Proxy, Tls};
+pub use drop_in::rtcd_markdown;
 pub use public_url::{PublicUrl, Scheme};
 pub use reference::{example, markdown};
 pub use rtcd::Rtcd;
@@ -28,21 +30,38 @@ pub struct Override {
     pub flag: String,
 }
 
-/// Reads the configuration: `file`, then the variables of `environment` that are ours, then `flags`; the later wins.
+/// Reads the configuration: `file`, then the variables of `environment` that are ours, then `flags`; the later wins. rtcd's own variables
+/// count too: [`load_with_rtcd`].
 pub fn load(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
     flags: &[Override],
 ) -> Result<Checked, ConfigError> {
+    load_with_rtcd(file, None, environment, flags)
+}
+
+/// As [`load`], with rtcd's own file. Of rtcd's settings its variables come before `file`, and its file after it; when there is any, its
+/// defaults come before ours.
+pub fn load_with_rtcd(
+    file: Option<&Path>,
+    rtcd_file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[Override],
+) -> Result<Checked, ConfigError> {
+    let environment: Vec<(String, String)> = environment.into_iter().collect();
+    let rtcds = drop_in::read(rtcd_file, &environment)?;
     let mut entries = written::Entries::default();
+    entries.add_mapped(rtcds.defaults);
+    entries.add_mapped(rtcds.file);
     if let Some(path) = file {
         entries.add_file(path, file::File::is_section)?;
     }
+    entries.add_mapped(rtcds.variables);
     entries.add_environment(environment);
     for flag in flags {
         entries.add_flag(&flag.key, &flag.value, flag.flag.clone());
     }
-    Checked::check(file::File::read(entries)?)
+    Checked::check(file::File::read(entries)?, rtcds.warnings)
 }
 
 #[cfg(test)]

@@ -76,6 +76,9 @@ Made by `countersign config print --markdown` from the code; a test compares the
 2. environment variables `COUNTERSIGN__SECTION__KEY`, such as `COUNTERSIGN__HTTP__LISTEN`; lists are separated by commas,
 3. flags: `--data-dir DIR`, and `--set section.key=value` as often as needed.
 
+rtcd's own settings count too: its variables (`RTCD_…`) between 1 and 2, its file (`--rtcd-config FILE`) before 1, and before that, when
+there is any of them, its defaults. [faces/rtcd.md](faces/rtcd.md#rtcds-own-settings) has the table of them.
+
 An unknown key, or a value that cannot be used, stops the start with exit status 2 and one line: the place (file and line, variable or
 flag), and what was expected. `countersign config check` does only that check; `countersign config print` prints the example below.
 Relative paths are relative to the folder that the server is started in.

@@ -45,22 +45,46 @@ const LONGEST_KEY_FILE: u64 = 4_096;
 
 impl Rtcd {
     /// Everything is checked also when the face is off, so that a mistake shows before it matters.
-    pub(super) fn check(rtcd: file::Rtcd) -> Result<Option<Self>, ConfigError> {
+    pub(super) fn check(rtcd: file::Rtcd, warnings: &mut Vec<String>) -> Result<Option<Self>, ConfigError> {
         let listen = rtcd.listen.as_ref().map_or(DEFAULT_LISTEN, |set| set.value);
         let proxy = proxy(rtcd.trusted_proxy.as_ref());
-        let files =
-            Files { section: "faces.rtcd", tls: &rtcd.tls, cert: &rtcd.cert_file, key: &rtcd.key_file };
+        let plain = rtcd.listen.as_ref().is_some_and(|set| set.origin.is_rtcds());
+        let files = Files {
+            section: "faces.rtcd",
+            tls: &rtcd.tls,
+            cert: &rtcd.cert_file,
+            key: &rtcd.key_file,
+            plain,
+        };
+        let enabled = is_true(rtcd.enabled.as_ref());
+        let mut said = Vec::new();
         let checked = Self {
             listen,
             tls: files.check(listen, proxy)?,
             proxy,
             allow_self_registration: is_true(rtcd.allow_self_registration.as_ref()),
-            admin_key: admin_key(&rtcd)?,
+            admin_key: admin_key(&rtcd, &mut said)?,
             open_metrics: is_true(rtcd.open_metrics.as_ref()),
             session_expiration: rtcd.session_expiration_minutes.map_or(DEFAULT_EXPIRATION, |set| set.value.0),
             drain: rtcd.drain_minutes.map_or(DEFAULT_DRAIN, |set| set.value.0),
         };
-        Ok(is_true(rtcd.enabled.as_ref()).then_some(checked))
+        if let Some(set) = rtcd.listen.filter(|_| checked.is_exposed()) {
+            said.push(format!(
+                "{}: the rtcd face is not encrypted on {listen}, as rtcd's own settings have it: keys of clients cross the network in the \
+                 clear; RTCD_API_HTTP_TLS_ENABLE or faces.rtcd.tls encrypts",
+                set.origin
+            ));
+        }
+        if enabled {
+            warnings.extend(said);
+        }
+        Ok(enabled.then_some(checked))
+    }
+}
+
+impl Rtcd {
+    fn is_exposed(&self) -> bool {
+        self.tls == Tls::Off && self.proxy == Proxy::Absent && !self.listen.ip().is_loopback()
     }
 }
 
@@ -68,14 +92,37 @@ fn is_true(set: Option<&Set<bool>>) -> bool {
     set.is_some_and(|set| set.value)
 }
 
-fn admin_key(rtcd: &file::Rtcd) -> Result<Option<Secret>, ConfigError> {
+fn admin_key(rtcd: &file::Rtcd, warnings: &mut Vec<String>) -> Result<Option<Secret>, ConfigError> {
+    if let Some(Set { value, origin }) =
+        rtcd.admin_secret_key.as_ref().filter(|set| !set.value.is_long_enough())
+    {
+        if !origin.is_rtcds() {
+            let problem =
+                format!("faces.rtcd.admin_secret_key: expected {}, found something else", AdminKey::EXPECTED);
+            return Err(ConfigError::at(origin, problem));
+        }
+        let (length, least) = (value.0.expose().len(), AdminKey::SHORTEST);
+        warnings.push(format!(
+            "{origin}: the admin key has {length} bytes; one of less than {least} can be guessed"
+        ));
+    }
     let Some(Set { value: true, origin }) = &rtcd.enable_admin else { return Ok(None) };
     match (&rtcd.admin_secret_key, &rtcd.admin_secret_key_file) {
         (Some(key), None) => Ok(Some(key.value.0.clone())),
         (None, Some(file)) => read_key(&file.value, &file.origin).map(Some),
+        // rtcd's variables come before our file, and its file after.
+        (Some(Set { value, origin: Origin::RtcdVariable(_) }), Some(_)) => Ok(Some(value.0.clone())),
+        (Some(Set { origin: Origin::RtcdFile { .. }, .. }), Some(file)) => {
+            read_key(&file.value, &file.origin).map(Some)
+        }
         (Some(_), Some(file)) => {
             let problem = "faces.rtcd.admin_secret_key_file: expected this or admin_secret_key, found both";
             Err(ConfigError::at(&file.origin, problem))
+        }
+        (None, None) if origin.is_rtcds() => {
+            let problem = "api.security.admin_secret_key: failed to validate admin config: invalid AdminSecretKey value: \
+                           should not be empty";
+            Err(ConfigError::at(origin, problem))
         }
         (None, None) => {
             let problem = "faces.rtcd.enable_admin: needs admin_secret_key or admin_secret_key_file";
@@ -94,7 +141,8 @@ fn read_key(file: &Path, origin: &Origin) -> Result<Secret, ConfigError> {
         return Err(expected());
     }
     let text = fs::read_to_string(file).map_err(|_| expected())?;
-    AdminKey::parse(text.trim_end_matches(['\r', '\n'])).map(|key| key.0).ok_or_else(expected)
+    let key = AdminKey(Secret::new(text.trim_end_matches(['\r', '\n'])));
+    key.is_long_enough().then_some(key.0).ok_or_else(expected)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{file::SECTIONS, *};
+use crate::media::AdvertisePort;
 
 fn from_toml(text: &str) -> Result<Checked, ConfigError> {
     let mut entries = written::Entries::default();
     entries.add_toml("c.toml", text, file::File::is_section)?;
-    Checked::check(file::File::read(entries)?)
+    Checked::check(file::File::read(entries)?, Vec::new())
 }
 
 fn from_environment(variables: &[(&str, &str)]) -> Result<Checked, ConfigError> {
@@ -50,10 +51,18 @@ fn mistakes_are_named_with_their_place_and_what_was_expected() {
         ("[media]\nlisten_udp = []", "c.toml:2: media.listen_udp: expected an IP address and port"),
         ("[media]\nlisten_udp = [\"0.0.0.0:1\", 2]", "c.toml:2: media.listen_udp: expected"),
         (
-            "[media]\nadvertise = [\"call.example\"]",
-            "c.toml:2: media.advertise: expected a list of IP addresses",
+            "[media]\nadvertise = [\"http://call.example\"]",
+            "c.toml:2: media.advertise: expected a list of IP addresses or host names",
         ),
-        ("[media]\nstun = [\"stun.example\"]", "c.toml:2: media.stun: expected a list of servers such as"),
+        (
+            "[media]\nadvertise_port = 0",
+            "c.toml:2: media.advertise_port: expected a port, 1 to 65535, or a list",
+        ),
+        (
+            "[media]\nadvertise_port = [\"8443\"]",
+            "c.toml:2: media.advertise_port: expected a port, 1 to 65535",
+        ),
+        ("[media]\nstun = [\"stun:a.example\"]", "c.toml:2: media.stun: expected a list of servers such as"),
         ("[media]\nstun = [\":3478\"]", "c.toml:2: media.stun: expected a list of servers such as"),
         ("[media]\nshards = 0", "c.toml:2: media.shards: expected a whole number, 1 to 64, found 0"),
         ("[media]\nshards = 65", "c.toml:2: media.shards: expected a whole number, 1 to 64"),
@@ -111,6 +120,8 @@ fn a_file_says_everything() {
         listen_udp = ["10.0.0.1:8443", "[::]:8443"]
         listen_tcp = "10.0.0.1:8443"
         advertise = ["203.0.113.10", "203.0.113.10:9000", "2001:db8::1"]
+        advertise_port = "10.0.0.1/9001"
+        stun = ["stun.example", "[2001:db8::2]:3479"]
         shards = 64
         [faces.rtcd]
         enabled = true
@@ -133,6 +144,9 @@ fn a_file_says_everything() {
         checked.media.advertise.iter().map(|advertised| advertised.port).collect::<Vec<_>>(),
         [None, Some(9000), None]
     );
+    let local = "10.0.0.1".parse().unwrap();
+    assert_eq!(checked.media.advertise_port, Some(AdvertisePort::OfLocal(vec![(local, 9001)])));
+    assert_eq!(checked.media.stun, ["stun.example:3478", "[2001:db8::2]:3479"]);
     assert_eq!(checked.media.listen_tcp, ["10.0.0.1:8443".parse().unwrap()]);
     assert!(checked.warnings.is_empty());
     assert_eq!((checked.log.level, checked.log.format), (LogLevel::Debug, LogFormat::Json));

@@ -1,6 +1,11 @@
 //! The types of values that keys can have, and how each is read.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use identity::Secret;
 
@@ -8,7 +13,7 @@ use super::{
     public_url::PublicUrl,
     written::{Origin, Written},
 };
-use crate::media::Advertise;
+use crate::media::{Advertise, AdvertisePort, is_host_name};
 
 /// A value with the place where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,16 +114,30 @@ impl Setting for PublicUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Servers(pub(super) Vec<String>);
 
+/// Where STUN servers listen (RFC 8489 §18.6).
+const STUN_PORT: u16 = 3_478;
+/// As many are asked.
+pub(super) const MAX_SERVERS: usize = 8;
+
+/// Completes `host` and `host:port`; an IPv6 address stands in brackets.
+pub(super) fn stun_server(text: &str) -> Option<String> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => {
+            (host, port.parse().ok().filter(|port: &u16| *port > 0)?)
+        }
+        _ => (text, STUN_PORT),
+    };
+    let is_ipv6 = |inner: &str| inner.parse::<Ipv6Addr>().is_ok();
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let good = bracketed.map_or_else(|| host.parse::<Ipv4Addr>().is_ok() || is_host_name(host), is_ipv6);
+    good.then(|| format!("{host}:{port}"))
+}
+
 impl Setting for Servers {
     const EXPECTED: &'static str = "a list of servers such as \"stun.example.org:3478\", at most 8";
 
     fn read(written: &Written) -> Option<Self> {
-        let server = |item: &str| {
-            let (host, port) = item.rsplit_once(':')?;
-            let good = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
-            good.then(|| item.to_owned())
-        };
-        list(written, server).filter(|servers| servers.len() <= 8).map(Self)
+        list(written, stun_server).filter(|servers| servers.len() <= MAX_SERVERS).map(Self)
     }
 }
 
@@ -147,15 +166,33 @@ impl Setting for TlsMode {
 }
 
 impl Setting for Vec<Advertise> {
-    const EXPECTED: &'static str = "a list of IP addresses, each with or without a port";
+    const EXPECTED: &'static str = "a list of IP addresses or host names, each with or without a port, and with or without \
+         \"/\" and a local IP address of the same family";
 
     fn read(written: &Written) -> Option<Self> {
-        list(written, |item| {
-            if let Ok(address) = item.parse::<SocketAddr>() {
-                return Some(Advertise { ip: address.ip(), port: Some(address.port()) });
-            }
-            item.parse().ok().map(|ip| Advertise { ip, port: None })
-        })
+        list(written, Advertise::parse)
+    }
+}
+
+impl Setting for AdvertisePort {
+    const EXPECTED: &'static str =
+        "a port, 1 to 65535, or a list of local IP addresses and ports such as \"10.0.0.5/8443\"";
+
+    fn read(written: &Written) -> Option<Self> {
+        let port = |text: &str| text.parse().ok().filter(|port: &u16| *port > 0);
+        let number = match written {
+            Written::Number(number) => port(&number.to_string()),
+            Written::Loose(loose) => port(loose.trim()),
+            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => None,
+        };
+        if let Some(number) = number {
+            return Some(Self::Number(number));
+        }
+        let pair = |item: &str| {
+            let (local, number) = item.split_once('/')?;
+            Some((local.parse().ok()?, port(number)?))
+        };
+        list(written, pair).filter(|pairs| !pairs.is_empty()).map(Self::OfLocal)
     }
 }
 
@@ -236,26 +273,26 @@ impl Setting for StoreUrl {
     }
 }
 
-/// A key that opens an administration.
+/// A key that opens an administration; [`AdminKey::is_long_enough`] says whether an operator may choose it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AdminKey(pub(super) Secret);
 
-/// Shortest key that an operator may choose.
-const ADMIN_KEY_LENGTH: usize = 16;
-
 impl AdminKey {
-    /// Returns the key with this text, if it is long enough.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        (text.len() >= ADMIN_KEY_LENGTH).then(|| Self(Secret::new(text)))
+    /// Shortest key that an operator may choose, in bytes.
+    pub(super) const SHORTEST: usize = 16;
+    pub(super) const EXPECTED: &'static str = "a text of at least 16 bytes";
+
+    pub(super) fn is_long_enough(&self) -> bool {
+        self.0.expose().len() >= Self::SHORTEST
     }
 }
 
 impl Setting for AdminKey {
-    const EXPECTED: &'static str = "a text of at least 16 bytes";
+    const EXPECTED: &'static str = Self::EXPECTED;
     const SECRET: bool = true;
 
     fn read(written: &Written) -> Option<Self> {
-        Self::parse(text(written)?)
+        text(written).map(|text| Self(Secret::new(text)))
     }
 }
 

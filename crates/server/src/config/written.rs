@@ -21,14 +21,37 @@ pub enum Origin {
     Variable(String),
     /// A command line flag.
     Flag(String),
+    /// A line of rtcd's own configuration file.
+    RtcdFile {
+        /// The file, as it was named.
+        path: String,
+        /// From 1.
+        line: usize,
+    },
+    /// One of rtcd's environment variables.
+    RtcdVariable(String),
+    /// What rtcd takes when nothing is written.
+    RtcdDefault,
+}
+
+impl Origin {
+    /// Whether this is one of rtcd's own settings, where what rtcd does is the explicit choice.
+    #[must_use]
+    pub fn is_rtcds(&self) -> bool {
+        match self {
+            Self::RtcdFile { .. } | Self::RtcdVariable(_) | Self::RtcdDefault => true,
+            Self::File { .. } | Self::Variable(_) | Self::Flag(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { path, line } => write!(f, "{path}:{line}"),
-            Self::Variable(name) => f.write_str(name),
+            Self::File { path, line } | Self::RtcdFile { path, line } => write!(f, "{path}:{line}"),
+            Self::Variable(name) | Self::RtcdVariable(name) => f.write_str(name),
             Self::Flag(flag) => f.write_str(flag),
+            Self::RtcdDefault => f.write_str("rtcd's default"),
         }
     }
 }
@@ -172,6 +195,11 @@ impl Entries {
         self.set(key.to_owned(), Origin::Flag(flag), Written::Loose(value.to_owned()));
     }
 
+    /// Adds what rtcd's own settings say of our keys.
+    pub(super) fn add_mapped(&mut self, mapped: impl IntoIterator<Item = (String, Entry)>) {
+        self.0.extend(mapped);
+    }
+
     /// Takes the entry of a key out.
     pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
         self.0.remove(key)
@@ -200,6 +228,6 @@ fn written(value: &DeValue<'_>) -> Written {
     }
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count().saturating_add(1)
 }

@@ -153,6 +153,7 @@ mod tests {
 
     use sfu::Transport;
 
+    use super::super::advertise::Outside;
     use super::*;
     use crate::media::sockets::Port;
 
@@ -223,7 +224,7 @@ mod tests {
     impl Stage {
         fn new() -> Self {
             let socket = MediaSocket::bind("127.0.0.1:0".parse().unwrap(), Port::Own).unwrap();
-            let ways = Ways::new(&[(socket.socket.local_addr().unwrap(), None)], &[], &[]);
+            let ways = Ways::new(&[(socket.socket.local_addr().unwrap(), None)], &Outside::default(), &[]);
             let receiver = || {
                 let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
                 receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::addresses::Ways;
 use super::departures::Departures;
 use super::mailbox::Mailbox;
+use super::names::Told;
 use super::placement::Placement;
 use super::sockets::MediaSocket;
 use super::streams::Streams;
@@ -23,6 +24,8 @@ pub(super) struct Shared {
     pub mailboxes: Arc<[Arc<Mailbox>]>,
     pub placement: Arc<Mutex<Placement>>,
     pub events: mpsc::Sender<Event>,
+    /// What descriptions say of our addresses.
+    pub told: Told,
 }
 
 pub(super) struct Outlet {
@@ -88,7 +91,10 @@ impl Outlet {
         }
     }
 
-    fn keep(&mut self, event: Event) {
+    fn keep(&mut self, mut event: Event) {
+        if let EventKind::Answer { sdp, .. } | EventKind::Offer { sdp, .. } = &mut event.kind {
+            self.shared.told.apply(sdp);
+        }
         if let EventKind::Left(_) = event.kind {
             let mut placement = self.shared.placement.lock().unwrap_or_else(PoisonError::into_inner);
             placement.left(event.participant, event.incarnation);

@@ -1,29 +1,30 @@
 //! The media threads as services see them.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::Instant;
 
-use mio::net::TcpListener;
 use mio::{Poll, Waker};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sfu::{Certificate, Command, Event, RoomId, Shard, ShardConfig, ShardError, ShardIndex};
 use tokio::sync::{mpsc, watch};
 
-use super::acceptor::{Acceptor, bind_tcp};
-use super::addresses::{Advertise, Ways};
-use super::discovery::outer_address;
+use super::acceptor::Acceptor;
+use super::addresses::Ways;
+use super::advertise::{Advertise, AdvertisePort};
+use super::bound::Bound;
 use super::driver::{Driver, Ears, Order, WAKE};
 use super::figures::ShardFigures;
 use super::mailbox::{Mailbox, wake};
+use super::names::Told;
 use super::outlet::{Outlet, Shared};
 use super::placement::Placement;
-use super::ports::{UdpPort, bind_all, bind_udp};
+use super::ports::UdpPort;
 use super::sockets::MediaSocket;
 
 /// Commands that may wait for a media thread, which takes them within a millisecond. More means that it cannot keep up: `Busy`.
@@ -48,6 +49,8 @@ pub struct MediaConfig {
     pub listen_tcp: Vec<SocketAddr>,
     /// What clients are told instead of the local addresses.
     pub advertise: Vec<Advertise>,
+    /// The port of advertised addresses that have none of their own.
+    pub advertise_port: Option<AdvertisePort>,
     /// Servers that are asked for it when it is empty, each `host:port`.
     pub stun: Vec<String>,
 }
@@ -74,6 +77,11 @@ pub enum MediaError {
     /// No address of this machine could be told to clients.
     #[error("no address to tell clients: set [media] listen_udp or advertise")]
     NoAddress,
+    /// An advertised name has no address of a family that is listened on.
+    #[error(
+        "the address to tell clients, {0}, is not found: no name server knows an address of it that [media] listens for"
+    )]
+    NoSuchName(String),
     /// The operating system refused a thread, a poll or the list of interfaces.
     #[error("media thread: {0}")]
     System(#[from] io::Error),
@@ -115,6 +123,15 @@ pub struct MediaPool {
 struct Door {
     over: Arc<AtomicBool>,
     waker: Waker,
+    /// Looks names up, if there are any.
+    names: Option<Thread>,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.names.iter().for_each(Thread::unpark);
+    }
 }
 
 /// A handle on one.
@@ -131,25 +148,7 @@ impl MediaPool {
     /// As [`MediaError`] says.
     pub fn start(config: &MediaConfig, seed: [u8; 32]) -> Result<StartedMedia, MediaError> {
         let count = config.shards.clamp(1, 64);
-        let look = |port: &UdpSocket| {
-            let asked = config.advertise.is_empty() && !config.stun.is_empty();
-            asked.then(|| outer_address(port, &config.stun)).flatten()
-        };
-        let ports = bind_all(&config.listen_udp, |address| bind_udp(address, count.into(), look))
-            .map_err(|(address, source)| MediaError::Bind { address, source })?;
-        let found: Vec<_> = ports.iter().map(|port| (port.bound, port.outer.map(Advertise::from))).collect();
-        let bound: Vec<SocketAddr> = ports.iter().map(|port| port.bound).collect();
-        let listeners = bind_all(&config.listen_tcp, bind_tcp)
-            .map_err(|(address, source)| MediaError::BindTcp { address, source })?;
-        let bound_tcp = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let found_tcp: Vec<_> = bound_tcp.iter().map(|bound| (*bound, outer_ip(*bound, &found))).collect();
-        let interfaces: Vec<_> =
-            if_addrs::get_if_addrs()?.into_iter().map(|found| (found.name.clone(), found.ip())).collect();
-        let ways = Ways::new(&found, &config.advertise, &interfaces);
-        let tcp_ways = Ways::new(&found_tcp, &config.advertise, &interfaces);
-        if ways.candidates().is_empty() {
-            return Err(MediaError::NoAddress);
-        }
+        let Bound { udp, ports, ways, tcp, listeners, tcp_ways, named } = Bound::open(config, count.into())?;
         let parts = (0..count).map(|_| Parts::new()).collect::<io::Result<Vec<_>>>()?;
         let placement = Arc::new(Mutex::new(Placement::new(parts.len())));
         let (event_queue, events) = mpsc::channel(EVENT_QUEUE);
@@ -157,11 +156,13 @@ impl MediaPool {
             mailboxes: parts.iter().map(|parts| Arc::clone(&parts.mailbox)).collect(),
             placement: Arc::clone(&placement),
             events: event_queue,
+            told: Told::default(),
         };
         let over = Arc::<AtomicBool>::default();
         let mailboxes = Arc::clone(&shared.mailboxes);
         let (acceptor, waker) = Acceptor::new(listeners, tcp_ways.clone(), mailboxes, Arc::clone(&over))?;
-        let door = Arc::new(Door { over: Arc::clone(&over), waker });
+        let names = shared.told.watch(named, Arc::clone(&over))?;
+        let door = Arc::new(Door { over: Arc::clone(&over), waker, names });
         let base = Base {
             ways,
             tcp_ways,
@@ -183,7 +184,7 @@ impl MediaPool {
             pool.stop();
             return Err(error.into());
         }
-        Ok(StartedMedia { pool, events, bound, bound_tcp })
+        Ok(StartedMedia { pool, events, bound: udp, bound_tcp: tcp })
     }
 
     fn begin(&self, drivers: Vec<Driver>, acceptor: Acceptor) -> io::Result<()> {
@@ -231,6 +232,7 @@ impl MediaPool {
         }
         self.door.over.store(true, Ordering::Relaxed);
         wake(&self.door.waker);
+        self.door.names.iter().for_each(Thread::unpark);
         let threads = std::mem::take(&mut *self.threads());
         for thread in threads {
             let _ = thread.join();
@@ -312,13 +314,6 @@ impl Base {
         let driver = Driver::new(ears, shard, sockets, outlet, publish)?;
         Ok((driver, Handle { orders, waker, figures }))
     }
-}
-
-/// How a TCP port looks from outside: the address that was found for UDP. Its port is that of the UDP port; for TCP ours is the best guess.
-fn outer_ip(bound: SocketAddr, found: &[(SocketAddr, Option<Advertise>)]) -> Option<Advertise> {
-    let mut outer = found.iter().filter_map(|(_, outer)| *outer);
-    let outer = outer.find(|outer| outer.ip.is_ipv4() == bound.is_ipv4())?;
-    Some(Advertise { port: None, ..outer })
 }
 
 /// The sockets of each thread, in the order of the ports.

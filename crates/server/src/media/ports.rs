@@ -47,16 +47,29 @@ fn bind_once(
     Ok(UdpPort { bound, outer, sockets })
 }
 
-/// Binds all addresses. Where every IPv4 address is taken already, a machine that cannot take every IPv6 address goes on without.
-pub(super) fn bind_all<T>(
+/// Binds all addresses, at once: each may ask STUN servers, which takes its time. Where every IPv4 address is taken already, a machine that
+/// cannot take every IPv6 address goes on without.
+pub(super) fn bind_all<T: Send>(
     addresses: &[SocketAddr],
-    bind: impl Fn(SocketAddr) -> io::Result<T>,
+    bind: impl Fn(SocketAddr) -> io::Result<T> + Sync,
 ) -> Result<Vec<T>, (SocketAddr, io::Error)> {
     let mut bound = Vec::new();
-    for address in addresses {
+    let tries: Vec<io::Result<T>> = std::thread::scope(|scope| {
+        let begin = |address: &SocketAddr| {
+            let (address, bind) = (*address, &bind);
+            std::thread::Builder::new().spawn_scoped(scope, move || bind(address))
+        };
+        let begun: Vec<_> = addresses.iter().map(begin).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, io::Result<T>>| thread.join();
+        begun
+            .into_iter()
+            .map(|begun| join(begun?).unwrap_or_else(|_| Err(io::ErrorKind::Other.into())))
+            .collect()
+    });
+    for (address, tried) in addresses.iter().zip(tries) {
         let beside = |other: &SocketAddr| other.is_ipv4() && other.ip().is_unspecified();
         let optional = address.is_ipv6() && address.ip().is_unspecified() && addresses.iter().any(beside);
-        match bind(*address) {
+        match tried {
             Ok(port) => bound.push(port),
             Err(error) if optional => {
                 tracing::warn!(%address, %error, "media go on over IPv4 alone");
@@ -69,6 +82,9 @@ pub(super) fn bind_all<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -84,6 +100,20 @@ mod tests {
             let again = bind_udp(port.bound, threads, |_| None).err().map(|error| error.kind());
             assert_eq!(again, Some(io::ErrorKind::AddrInUse), "{threads}");
         }
+    }
+
+    #[test]
+    fn addresses_are_bound_at_once() {
+        let all = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"].map(|text| text.parse().unwrap());
+        let (begun, until) = (AtomicUsize::new(0), Instant::now() + Duration::from_secs(10));
+        let wait_for_the_others = |_| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            while begun.load(Ordering::Relaxed) < all.len() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(begun.load(Ordering::Relaxed))
+        };
+        assert_eq!(bind_all(&all, wait_for_the_others).unwrap(), [3, 3, 3]);
     }
 
     #[test]

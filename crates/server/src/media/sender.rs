@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use sfu::Transmit;
 
 use super::addresses::Ways;
+use super::advertise::Outside;
 use super::departures::Departures;
 use super::sockets::{MediaSocket, Port};
 
@@ -23,7 +24,7 @@ impl Sender {
     /// What the system says.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = MediaSocket::bind(address, Port::Own)?;
-        let ways = Ways::new(&[(socket.socket.local_addr()?, None)], &[], &[]);
+        let ways = Ways::new(&[(socket.socket.local_addr()?, None)], &Outside::default(), &[]);
         Ok(Self { sockets: [socket], ways, departures: Departures::new() })
     }
 

@@ -57,6 +57,7 @@ impl Town {
             dtls_1_3: false,
             listen_udp: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             listen_tcp: Vec::new(),
+            advertise_port: None,
             advertise: Vec::new(),
             stun: Vec::new(),
         };

@@ -236,6 +236,15 @@ pub struct AuditRecord {
     pub detail: String,
 }
 
+/// 200 of `GET /v1/admin/status`.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// Ours.
+    pub version: String,
+    /// What the operator should know of the configuration, a sentence each; said in the log at the start too.
+    pub warnings: Vec<String>,
+}
+
 /// 201 of `POST /v1/admin/sign-in-links`.
 #[derive(Debug, Serialize)]
 pub struct SignInLink {

@@ -11,7 +11,7 @@ use identity::{InviteId, RoomKey, SessionId};
 use serde::Deserialize;
 use wire::rooms::{
     AuditPage, CreateInvite, CreateRoom, Id, InviteCreated, InviteShown, RoomCreated, RoomList, RoomListed,
-    RoomShown, SignInLink,
+    RoomShown, SignInLink, Status,
 };
 
 use super::realms;
@@ -27,9 +27,10 @@ use crate::services::{AuditRecord, InviteRecord};
 const PAGE: u32 = 100;
 const LONGEST_PAGE: u32 = 200;
 
-/// All of `/v1/admin/`: realms, rooms, their invites and participants, the audit record, sign-in links.
+/// All of `/v1/admin/`: the server's status, realms, rooms, their invites and participants, the audit record, sign-in links.
 pub fn routes(app: App) -> Router {
     Router::new()
+        .route("/v1/admin/status", get(status))
         .route("/v1/admin/rooms", get(list).post(create))
         .route("/v1/admin/rooms/{room_id}", get(show).delete(end))
         .route("/v1/admin/rooms/{room_id}/invites", post(invite))
@@ -39,6 +40,10 @@ pub fn routes(app: App) -> Router {
         .route("/v1/admin/sign-in-links", post(sign_in_link))
         .with_state(app.clone())
         .merge(realms::routes(app))
+}
+
+async fn status(State(app): State<App>, Operator(_): Operator) -> Json<Status> {
+    Json(Status { version: env!("CARGO_PKG_VERSION").to_owned(), warnings: app.warnings.to_vec() })
 }
 
 async fn create(
