@@ -440,7 +440,7 @@ impl Stage {
         };
         match event.kind {
             EventKind::Answer { id, sdp } => self.clients[index].take_answer(id, &sdp),
-            EventKind::Offer { id, sdp, sending } => {
+            EventKind::Offer { id, sdp, sending, .. } => {
                 if let Some(said) = self.clients[index].take_offer(id, &sdp, sending) {
                     self.say_for(index, said);
                 }
@@ -456,6 +456,7 @@ impl Stage {
             | EventKind::Data { .. }
             | EventKind::Lock { .. }
             | EventKind::Tracks { .. }
+            | EventKind::Delivered { .. }
             | EventKind::Left(_) => {}
         }
         let now = self.now;
@@ -548,6 +549,7 @@ fn name(kind: &EventKind) -> String {
         EventKind::Data { label, bytes, .. } => format!("{} bytes on {label}", bytes.len()),
         EventKind::Lock { granted } => format!("lock {granted}"),
         EventKind::Tracks { incoming, outgoing } => format!("tracks in {incoming:?} out {outgoing:?}"),
+        EventKind::Delivered { id } => format!("delivered {id}"),
         EventKind::Left(reason) => format!("left {reason:?}"),
     }
 }
