@@ -31,6 +31,12 @@ pub(crate) fn serve(config: Checked) -> anyhow::Result<()> {
             () = signals.next() => Ok(()),
             () = running.failed() => Err(anyhow::anyhow!("a part of the server has failed; the log says more")),
         };
+        if ending.is_ok() {
+            tokio::select! {
+                () = running.drain() => {}
+                () = signals.next() => {}
+            }
+        }
         tracing::info!("stopping; a second signal cuts it short");
         tokio::select! {
             () = running.stop(deadline) => ending,

@@ -85,6 +85,9 @@ impl From<Refusal> for StartError {
     }
 }
 
+/// How late the end of the last call may be noticed.
+const DRAIN_STEP: Duration = Duration::from_millis(100);
+
 /// The way in.
 pub struct Server;
 
@@ -119,6 +122,8 @@ pub struct Running {
     #[expect(dead_code, reason = "held: dropping it ends the listener")]
     metrics_listener: Option<Listening>,
     media: MediaPool,
+    /// How long a stop waits for calls of the rtcd face.
+    patience: Duration,
     app: Option<App>,
     tasks: Option<Tasks>,
     store: Store,
@@ -238,6 +243,7 @@ impl Running {
             rtcd,
             metrics_listener,
             media: media.pool,
+            patience: config.rtcd.as_ref().map(|rtcd| rtcd.drain).unwrap_or_default(),
             app: Some(app),
             tasks: Some(tasks),
             store,
@@ -250,6 +256,21 @@ impl Running {
         match &mut self.tasks {
             Some(tasks) => tasks.one_ended().await,
             None => std::future::pending().await,
+        }
+    }
+
+    /// Lets nobody join the calls of the rtcd face any more, and waits until the last of them has ended, as rtcd does, but not longer than
+    /// its setting says. Everything else goes on meanwhile. Dropped, it waits no more.
+    pub async fn drain(&self) {
+        let Some(app) = self.app.as_ref().filter(|_| !self.patience.is_zero()) else { return };
+        app.hosting.drain();
+        let begun = Instant::now();
+        let (sessions, calls) = app.hosting.count();
+        if sessions > 0 {
+            tracing::info!(sessions, calls, longest = ?self.patience, "waiting for calls to end; a signal ends the wait");
+        }
+        while app.hosting.count().0 > 0 && begun.elapsed() < self.patience {
+            tokio::time::sleep(DRAIN_STEP).await;
         }
     }
 

@@ -1,6 +1,12 @@
 //! Calls as a Mattermost plugin hosts them, through a real server: its users hear and see each other by rtcd's rules.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use std::time::Duration;
 
@@ -97,10 +103,8 @@ async fn a_whole_call(by: By) {
     party.play_until("his camera is negotiated", |party| party.users["ben"].is_settled()).await;
     party.signal("ben", Signal::VideoOn { stream: stream("ben", "camera") }).await;
     party.play_until("his camera is seen", |party| party.heard("cho", "ben", Tracked::Video) > 20).await;
-    if by == By::Channel {
-        for (session, user) in &party.users {
-            assert!(user.mapped_offers > 0 && user.unmapped_offers == 0, "{session}");
-        }
+    for (session, user) in &party.users {
+        assert!(user.mapped_offers > 0 && user.unmapped_offers == 0, "{session}");
     }
 
     // One leaves, one closes.
@@ -229,6 +233,30 @@ async fn the_data_channel_answers_as_rtcd_does() {
     ] {
         assert_eq!(server.rtcd_metric(name).await, expected, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_calls_and_lets_nobody_join_meanwhile() {
+    let (server, key) = start().await;
+    let mut party = party(&server, &key).await;
+    party.enter(CALL, "ana", By::Channel).await;
+    party.play_until("she is in", |party| party.users["ana"].is_in()).await;
+    assert!(load(&server).await < 1_000.0);
+    let mut waits = Box::pin(server.drain());
+    let waiting = async { timeout(Duration::from_millis(300), &mut waits).await.is_err() };
+    assert!(tokio::join!(waiting, party.play_for(Duration::from_millis(300))).0, "it waits for her");
+    assert!(load(&server).await >= 1_000_000.0, "the plugin takes another host");
+    party.enter(CALL, "ben", By::Channel).await;
+    party.play_until("he is refused", |party| party.users["ben"].ended).await;
+    assert!(party.users["ana"].is_in() && !party.users["ana"].ended);
+    party.plugins[0].say(&ClientMessage::Leave { session: "ana".into() }).await;
+    timeout(Duration::from_secs(2), waits).await.expect("it waits no more");
+    party.play_until("her end is told", |party| party.users["ana"].ended).await;
+}
+
+async fn load(server: &TestServer) -> f64 {
+    let body = reqwest::get(format!("http://{}/system", server.rtcd())).await.unwrap().text().await.unwrap();
+    serde_json::from_str::<serde_json::Value>(&body).unwrap()["cpu_load"].as_f64().unwrap()
 }
 
 async fn start() -> (TestServer, String) {

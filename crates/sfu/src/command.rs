@@ -289,6 +289,15 @@ pub enum Command {
         /// The message.
         bytes: Vec<u8>,
     },
+    /// Asks for [`EventKind::Delivered`]. One question a channel: a later one takes the place of one that is not answered.
+    Deliver {
+        /// Who is to have it.
+        participant: ParticipantId,
+        /// Of the channel.
+        label: String,
+        /// Comes back in the answer.
+        id: u32,
+    },
     /// Ends the participant's media at once; answered by [`Event::Left`].
     Leave {
         /// Who.
@@ -338,6 +347,8 @@ pub enum EventKind {
         sdp: String,
         /// Everything that we send after this offer.
         sending: Vec<Sending>,
+        /// How long the participant's lock ([`Command::Lock`]) kept it; nothing where it is said again.
+        waited: Duration,
     },
     /// A description was refused and changed nothing; or it did, and [`LeaveReason::Spent`] follows. `id` is that of the offer or answer.
     Refused {
@@ -378,6 +389,11 @@ pub enum EventKind {
         binary: bool,
         /// The message, at most 64 KiB.
         bytes: Vec<u8>,
+    },
+    /// Everything that was written to the data channel has arrived (RFC 9260 §6.2: it is acknowledged), or there is no such channel.
+    Delivered {
+        /// That of [`Command::Deliver`].
+        id: u32,
     },
     /// The media connection is gone.
     Left(LeaveReason),

@@ -39,6 +39,8 @@ struct Channel {
     label: String,
     waiting: VecDeque<(bool, Vec<u8>)>,
     waiting_bytes: usize,
+    /// Who wants to know when all of it has arrived.
+    awaited: Option<u32>,
 }
 
 /// The participant sends more than anybody needs.
@@ -85,7 +87,7 @@ impl Channels {
             channel.set_buffered_amount_low_threshold(LOW_WATER);
         }
         let waiting = VecDeque::new();
-        self.open.push(Channel { id, label: label.clone(), waiting, waiting_bytes: 0 });
+        self.open.push(Channel { id, label: label.clone(), waiting, waiting_bytes: 0, awaited: None });
         Ok(Some(EventKind::DataOpen { label }))
     }
 
@@ -134,6 +136,23 @@ impl Channels {
         true
     }
 
+    /// Notes that somebody wants to know when everything written so far has arrived; see [`Channels::delivered`].
+    pub(crate) fn deliver(&mut self, rtc: &mut Rtc, label: &str, id: u32) -> Vec<EventKind> {
+        let Some(channel) = self.open.iter_mut().find(|channel| channel.label == label) else {
+            return vec![EventKind::Delivered { id }];
+        };
+        channel.awaited = Some(id);
+        if let Some(mut channel) = rtc.channel(channel.id) {
+            channel.set_buffered_amount_low_threshold(0);
+        }
+        self.delivered(rtc)
+    }
+
+    /// What has arrived of what somebody waits for.
+    pub(crate) fn delivered(&mut self, rtc: &mut Rtc) -> Vec<EventKind> {
+        self.open.iter_mut().filter_map(|channel| channel.delivered(rtc)).collect()
+    }
+
     /// Goes on with what waits.
     pub(crate) fn pump(&mut self, rtc: &mut Rtc) {
         self.open.iter_mut().for_each(|channel| channel.pump(rtc));
@@ -141,6 +160,17 @@ impl Channels {
 }
 
 impl Channel {
+    /// SCTP holds what it has sent until it is acknowledged.
+    fn delivered(&mut self, rtc: &mut Rtc) -> Option<EventKind> {
+        let mut channel = rtc.channel(self.id)?;
+        if !self.waiting.is_empty() || channel.buffered_amount() > 0 {
+            return None;
+        }
+        let id = self.awaited.take()?;
+        channel.set_buffered_amount_low_threshold(LOW_WATER);
+        Some(EventKind::Delivered { id })
+    }
+
     fn pump(&mut self, rtc: &mut Rtc) {
         let Some(mut channel) = rtc.channel(self.id) else { return };
         while let Some((binary, bytes)) = self.waiting.front() {

@@ -14,6 +14,8 @@ pub(crate) struct Lock {
     held_until: Option<Instant>,
     /// Until when it is left to the participant, who has asked in vain.
     left_free_until: Option<Instant>,
+    /// When the participant gave it back last.
+    released_at: Option<Instant>,
 }
 
 impl Lock {
@@ -26,13 +28,21 @@ impl Lock {
         if self.held_until.is_some_and(|until| now < until) {
             return false;
         }
-        *self = Self { held_until: Some(now + LONGEST_HOLD), left_free_until: None };
+        *self = Self { held_until: Some(now + LONGEST_HOLD), ..Self::default() };
         true
     }
 
     /// The participant is done. What it does not have it cannot give back.
-    pub(crate) fn release(&mut self) {
-        self.held_until = None;
+    pub(crate) fn release(&mut self, now: Instant) {
+        if let Some(until) = self.held_until.take() {
+            self.released_at = Some(until.min(now));
+        }
+    }
+
+    /// How long it has kept us, who may offer now, from an offer that was due since then.
+    pub(crate) fn kept_since(&self, due: Instant) -> Duration {
+        let until = self.ours_from().max(self.released_at);
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(due))
     }
 
     /// From when on we may make an offer, as far as the participant is concerned; `None`: at once.
@@ -54,10 +64,13 @@ mod tests {
         assert!(lock.ask(start, false));
         assert!(!lock.ask(at(9_999), false), "it has it already");
         assert_eq!(lock.ours_from(), Some(at(10_000)));
+        assert_eq!(lock.kept_since(at(4_000)), Duration::from_millis(6_000), "to its end");
         assert!(lock.ask(at(10_000), false), "it has had it too long");
-        lock.release();
+        lock.release(at(10_500));
         assert_eq!(lock.ours_from(), None);
-        lock.release();
+        lock.release(at(10_600));
+        let kept = [10_000, 10_400, 10_500, 11_000].map(|due| lock.kept_since(at(due)).as_millis());
+        assert_eq!(kept, [500, 100, 0, 0], "what it does not have it cannot give back");
         assert!(lock.ask(at(10_001), false));
     }
 
@@ -68,9 +81,10 @@ mod tests {
         let mut lock = Lock::default();
         assert!(!lock.ask(at(0), true) && !lock.ask(at(50), true));
         assert_eq!(lock.ours_from(), Some(at(350)));
+        assert_eq!(lock.kept_since(at(50)), Duration::from_millis(300));
         assert!(lock.ask(at(100), false));
         assert_eq!(lock.ours_from(), Some(at(10_100)));
-        lock.release();
+        lock.release(at(200));
         assert_eq!(lock.ours_from(), None);
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Negotiation {
     pending: Option<Pending>,
     /// Since when what the participant should receive may have changed.
     due: Option<Instant>,
+    /// Since when no offer of ours waits for its answer.
+    idle_from: Option<Instant>,
     /// Whether everything after the first answer waits for a data channel.
     pub awaits_channel: bool,
     /// The newest offer that came meanwhile.
@@ -69,9 +71,18 @@ pub(crate) struct OurOffer {
     pub id: u32,
     pub sdp: String,
     pub sending: Vec<Sending>,
+    /// How long the participant's lock kept it.
+    pub waited: Duration,
 }
 
 impl Negotiation {
+    /// Notes that an answer has come.
+    pub(crate) fn is_answered(&mut self, now: Instant) {
+        if self.pending.is_none() {
+            self.idle_from = Some(now);
+        }
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.pending {
             Some(pending) => Some(pending.repeat_at),
@@ -195,7 +206,12 @@ impl Participant {
         if !self.negotiation.may_offer_at(now) {
             return None;
         }
-        self.negotiation.due = None;
+        let due = self
+            .negotiation
+            .due
+            .take()
+            .map(|due| self.negotiation.idle_from.map_or(due, |idle| idle.max(due)));
+        let waited = due.map_or(Duration::ZERO, |due| self.negotiation.lock.kept_since(due));
         let agreed_to_send =
             |mid: &Mid| self.rtc.media(*mid).is_some_and(|media| media.direction().is_sending());
         let open: Vec<Mid> =
@@ -244,7 +260,7 @@ impl Participant {
         let (repeat_at, insists_until) = (later, later);
         self.negotiation.pending =
             Some(Pending { id, offer: pending, sdp: text, asking, repeat_at, insists_until });
-        Some(OurOffer { id, sdp, sending: self.sending() })
+        Some(OurOffer { id, sdp, sending: self.sending(), waited })
     }
 
     /// The unanswered offer once more: when it is due, or at once when the participant has a new signalling connection.
@@ -253,7 +269,7 @@ impl Participant {
             self.negotiation.pending.as_mut().filter(|pending| at_once || pending.repeat_at <= now)?;
         pending.repeat_at = now + REPEAT_AFTER;
         let (id, sdp) = (pending.id, pending.sdp.clone());
-        Some(OurOffer { id, sdp, sending: self.sending() })
+        Some(OurOffer { id, sdp, sending: self.sending(), waited: Duration::ZERO })
     }
 
     fn sending(&self) -> Vec<Sending> {

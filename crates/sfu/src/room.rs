@@ -44,6 +44,9 @@ impl Shard {
             Command::Answer { participant, id, sdp } => {
                 self.signal(now, participant, id, |member| member.accept_answer(id, &sdp));
                 if let Some(seat) = self.by_id.get(&participant).copied() {
+                    if let Some(member) = self.seats.get_mut(seat) {
+                        member.negotiation.is_answered(now);
+                    }
                     self.adapt(now, seat);
                     self.offer(now, seat);
                 }
@@ -57,12 +60,13 @@ impl Shard {
             Command::Candidate { .. } => {}
             Command::Name { participant, sources } => self.name(now, participant, &sources),
             Command::Lock { participant } => self.lock(now, participant),
-            Command::Unlock { participant } => self.unlock(participant),
+            Command::Unlock { participant } => self.unlock(now, participant),
             Command::Mute { participant, source, muted } => self.mute(now, participant, source, muted),
             Command::View { participant, tiles } => self.view(now, participant, tiles),
             Command::Data { participant, label, binary, bytes } => {
                 self.write_data(now, participant, &label, binary, bytes);
             }
+            Command::Deliver { participant, label, id } => self.deliver(now, participant, &label, id),
             Command::Leave { participant } => {
                 if let Some(seat) = self.by_id.get(&participant).copied() {
                     self.leaving.push((seat, LeaveReason::Asked));
@@ -126,10 +130,10 @@ impl Shard {
         self.schedule(seat);
     }
 
-    fn unlock(&mut self, id: ParticipantId) {
+    fn unlock(&mut self, now: Instant, id: ParticipantId) {
         let Some(seat) = self.by_id.get(&id).copied() else { return };
         if let Some(member) = self.seats.get_mut(seat) {
-            member.negotiation.lock.release();
+            member.negotiation.lock.release(now);
         }
         self.schedule(seat);
     }
@@ -172,10 +176,15 @@ impl Shard {
                     Err(Flood) => self.leaving.push((seat, LeaveReason::Flooding)),
                 }
             }
-            RtcEvent::ChannelBufferedAmountLow(_) => self.change(seat, |participant| {
-                participant.channels.pump(&mut participant.rtc);
-                participant.tick(now)
-            }),
+            RtcEvent::ChannelBufferedAmountLow(_) => {
+                let mut delivered = Vec::new();
+                self.change(seat, |participant| {
+                    participant.channels.pump(&mut participant.rtc);
+                    delivered = participant.channels.delivered(&mut participant.rtc);
+                    participant.tick(now)
+                });
+                delivered.into_iter().for_each(|kind| self.tell_seat(seat, kind));
+            }
             RtcEvent::ChannelClose(id) => self.change(seat, |participant| {
                 participant.channels.closed(&mut participant.rtc, id);
                 participant.tick(now)
@@ -347,6 +356,16 @@ impl Shard {
         self.stats.data_dropped += u64::from(!taken);
     }
 
+    fn deliver(&mut self, now: Instant, id: ParticipantId, label: &str, question: u32) {
+        let Some(seat) = self.by_id.get(&id).copied() else { return };
+        let mut delivered = Vec::new();
+        self.change(seat, |participant| {
+            delivered = participant.channels.deliver(&mut participant.rtc, label, question);
+            participant.tick(now)
+        });
+        delivered.into_iter().for_each(|kind| self.tell_seat(seat, kind));
+    }
+
     fn connected(&mut self, now: Instant, seat: Seat) {
         let Some(participant) = self.seats.get_mut(seat) else { return };
         let presented =
@@ -453,8 +472,8 @@ impl Shard {
     }
 
     fn send_offer(&mut self, seat: Seat, offer: Option<OurOffer>) {
-        if let Some(OurOffer { id, sdp, sending }) = offer {
-            self.tell_seat(seat, EventKind::Offer { id, sdp, sending });
+        if let Some(OurOffer { id, sdp, sending, waited }) = offer {
+            self.tell_seat(seat, EventKind::Offer { id, sdp, sending, waited });
         }
     }
 }

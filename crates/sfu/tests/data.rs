@@ -50,6 +50,42 @@ fn messages_arrive_whole_and_in_order_over_a_foul_link() {
 }
 
 #[test]
+fn it_is_told_when_what_was_written_has_arrived() {
+    let mut stage = scene(6, Weather::FAIR);
+    let delivered = |stage: &Stage| -> Vec<u32> {
+        let events = stage.events_of(WRITER).into_iter();
+        events
+            .filter_map(|kind| if let EventKind::Delivered { id } = kind { Some(id) } else { None })
+            .collect()
+    };
+    let ask = |stage: &mut Stage, label: &str, id| {
+        let label = label.to_owned();
+        stage.say_as(WRITER, |participant| Command::Deliver { participant, label, id });
+    };
+    ask(&mut stage, "room", 1);
+    ask(&mut stage, "no such", 2);
+    stage.run(Duration::from_millis(200));
+    assert_eq!(delivered(&stage), [1, 2], "there is nothing to wait for");
+    // More than SCTP holds at once, so that some of it waits before it.
+    stage.net.weather = Weather::FOUL;
+    for number in 0..10 {
+        tell(&mut stage, "room", vec![number; 60_000]);
+    }
+    ask(&mut stage, "room", 3);
+    ask(&mut stage, "room", 4);
+    stage.run(Duration::from_millis(200));
+    assert_eq!(delivered(&stage), [1, 2]);
+    let mut steps = 0;
+    while delivered(&stage).len() < 3 {
+        assert!(steps < 2_000, "it is never told");
+        stage.run(Duration::from_millis(20));
+        steps += 1;
+    }
+    assert_eq!(delivered(&stage), [1, 2, 4]);
+    assert_eq!(stage.clients[WRITER].messages.len(), 10);
+}
+
+#[test]
 fn channels_without_order_or_resending_carry_messages_too() {
     let mut stage = scene(3, Weather::FAIR);
     let reliabilities =

@@ -242,7 +242,7 @@ impl Pair {
         };
         match event.kind {
             EventKind::Answer { id, sdp } => client.take_answer(id, &sdp),
-            EventKind::Offer { id, sdp, sending } => {
+            EventKind::Offer { id, sdp, sending, .. } => {
                 if let Some(said) = client.take_offer(id, &sdp, sending) {
                     self.say(event.participant, said);
                 }
@@ -255,6 +255,7 @@ impl Pair {
             | EventKind::Data { .. }
             | EventKind::Lock { .. }
             | EventKind::Tracks { .. }
+            | EventKind::Delivered { .. }
             | EventKind::Left(_) => {}
         }
     }

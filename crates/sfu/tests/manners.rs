@@ -136,6 +136,8 @@ fn our_offers_wait_for_the_lock_of_a_client_and_then_come() {
         let waited = offered.unwrap().0 - locked;
         let expected = unlocks_after.unwrap_or(seconds(10));
         assert!(waited + seconds(1) > expected && waited < expected + seconds(1), "{what}: {waited:?}");
+        let EventKind::Offer { waited: told, .. } = &offered.unwrap().1.kind else { panic!() };
+        assert!(*told <= waited && *told + seconds(1) > expected, "{what}: {told:?} of {waited:?}");
     }
 }
 

@@ -73,6 +73,11 @@ impl TestServer {
         Self::start_in_with(self.folder, &more).await
     }
 
+    /// Waits as a stop does for the calls of the rtcd face, without stopping then.
+    pub async fn drain(&self) {
+        self.running.as_ref().unwrap().drain().await;
+    }
+
     /// Says goodbye to everybody and ends.
     pub async fn stop(mut self) {
         self.running.take().unwrap().stop(Duration::from_secs(5)).await;

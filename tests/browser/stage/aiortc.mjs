@@ -11,7 +11,7 @@ const HERE = resolve(import.meta.dirname, "..");
 const FRAMES = 5;
 
 /** The interpreter with requirements.txt installed: `COUNTERSIGN_PYTHON`, else the environment at the top of the repository. */
-function python() {
+export function python() {
   const own = join(HERE, "../../.venv/bin/python");
   return process.env.COUNTERSIGN_PYTHON ?? (existsSync(own) ? own : "python3");
 }

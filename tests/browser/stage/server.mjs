@@ -116,7 +116,8 @@ class Server {
   }
 }
 
-function freeTcpPort() {
+/** Returns a port of the loopback on which nobody listens. */
+export function freeTcpPort() {
   return new Promise((found, failed) => {
     const probe = createServer();
     probe.once("error", failed);

@@ -6,8 +6,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use super::{
     public_url::PublicUrl,
     values::{
-        AdminKey, LogFormat, LogLevel, Minutes, Seconds, Servers, Set, Setting, Shards, SomeAddresses,
-        StoreUrl, TlsMode,
+        AdminKey, LogFormat, LogLevel, Minutes, Patience, Seconds, Servers, Set, Setting, Shards,
+        SomeAddresses, StoreUrl, TlsMode,
     },
     written::{ConfigError, Entries},
 };
@@ -167,6 +167,9 @@ section! {
         open_metrics: bool = Default "false",
         /// Minutes that a bearer token is good, 1 to 525600.
         session_expiration_minutes: Minutes = Default "1440",
+        /// Minutes, 0 to 1440, that a stop waits for this face's calls to end by themselves. Nobody joins any more meanwhile, and /system
+        /// tells a load by which the plugin takes another host. A second signal ends the wait.
+        drain_minutes: Patience = Default "60",
     }
 }
 

@@ -33,9 +33,12 @@ pub struct Rtcd {
     pub open_metrics: bool,
     /// How long a bearer token is good.
     pub session_expiration: Duration,
+    /// How long a stop waits for calls to end.
+    pub drain: Duration,
 }
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8045);
+const DEFAULT_DRAIN: Duration = Duration::from_secs(60 * 60);
 const DEFAULT_EXPIRATION: Duration = Duration::from_secs(24 * 60 * 60);
 /// A key file that is larger holds something else.
 const LONGEST_KEY_FILE: u64 = 4_096;
@@ -63,6 +66,7 @@ impl Rtcd {
             admin_key: admin_key(&rtcd, &mut said)?,
             open_metrics: is_true(rtcd.open_metrics.as_ref()),
             session_expiration: rtcd.session_expiration_minutes.map_or(DEFAULT_EXPIRATION, |set| set.value.0),
+            drain: rtcd.drain_minutes.map_or(DEFAULT_DRAIN, |set| set.value.0),
         };
         if let Some(set) = rtcd.listen.filter(|_| checked.is_exposed()) {
             said.push(format!(
@@ -166,7 +170,7 @@ mod tests {
             ("127.0.0.1:8045".into(), Tls::Off, Proxy::Absent)
         );
         assert!(!rtcd.allow_self_registration && !rtcd.open_metrics && rtcd.admin_key.is_none());
-        assert_eq!(rtcd.session_expiration.as_secs(), 86_400);
+        assert_eq!((rtcd.session_expiration.as_secs(), rtcd.drain.as_secs()), (86_400, 3_600));
     }
 
     #[test]
@@ -184,11 +188,12 @@ mod tests {
             ("admin_secret_key_file", file.to_str().unwrap()),
             ("open_metrics", "true"),
             ("session_expiration_minutes", "1"),
+            ("drain_minutes", "0"),
         ]);
         let rtcd = rtcd.unwrap().rtcd.unwrap();
         assert_eq!(rtcd.admin_key.as_ref().unwrap().expose(), "0123456789abcdef");
         assert_eq!((rtcd.proxy, rtcd.session_expiration.as_secs()), (Proxy::Trusted, 60));
-        assert!(rtcd.allow_self_registration && rtcd.open_metrics);
+        assert!(rtcd.allow_self_registration && rtcd.open_metrics && rtcd.drain.is_zero());
         assert!(!format!("{rtcd:?}").contains("0123456789"));
         // The key counts only when the admin is enabled.
         let off = checked(&[("enabled", "true"), ("admin_secret_key", "0123456789abcdef")]);
@@ -203,7 +208,11 @@ mod tests {
         let short = folder.path().join("short");
         std::fs::write(&short, "hunter2\n").unwrap();
         let short = short.to_str().unwrap();
-        let table: [(&[(&str, &str)], &str); 8] = [
+        let table: [(&[(&str, &str)], &str); 9] = [
+            (
+                &[("drain_minutes", "1441")],
+                "faces.rtcd.drain_minutes: expected a whole number of minutes, 0 to 1440",
+            ),
             (
                 &[("admin_secret_key", "hunter2")],
                 "faces.rtcd.admin_secret_key: expected a text of at least 16 bytes, found something else",

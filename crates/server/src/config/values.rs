@@ -313,6 +313,23 @@ impl Setting for Minutes {
     }
 }
 
+/// A time in whole minutes that may be none, at most a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Patience(pub(super) Duration);
+
+impl Setting for Patience {
+    const EXPECTED: &'static str = "a whole number of minutes, 0 to 1440";
+
+    fn read(written: &Written) -> Option<Self> {
+        let minutes = match written {
+            Written::Number(number) => u64::try_from(*number).ok()?,
+            Written::Loose(loose) => loose.trim().parse().ok()?,
+            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
+        };
+        (minutes <= 1_440).then(|| Self(Duration::from_secs(minutes * 60)))
+    }
+}
+
 /// A time in whole seconds, 1 to 300.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seconds(pub(super) Duration);

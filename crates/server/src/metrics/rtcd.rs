@@ -116,6 +116,8 @@ impl Default for RtcdFigures {
     }
 }
 
+/// `rtcd_rtc_rtp_tracks_writes_time` has no series: packets are not written one by one to tracks here, but leave in batches.
+///
 /// Labels other than a realm are fixed texts, never what a client wrote: the number of series is bounded.
 impl RtcdFigures {
     /// Returns all figures, nothing counted yet.
@@ -127,11 +129,6 @@ impl RtcdFigures {
     /// So many tracks more, or fewer. `media` is the MIME type: `audio/opus`, `video/VP8`, `video/AV1`, `unknown`.
     pub fn tracks(&self, realm: &RealmId, way: Way, media: &'static str, more: i64) {
         self.0.rtc_rtp_tracks_total.add(&[way.text(), realm.as_str(), media], more);
-    }
-
-    /// How long it took to write a packet: of `voice`, `screen-audio`, `screen` or `video`.
-    pub fn track_write(&self, realm: &RealmId, kind: &'static str, took: Duration) {
-        self.0.rtc_rtp_tracks_writes_time.observe(&[realm.as_str(), kind], took.as_secs_f64());
     }
 
     /// So many sessions more, or fewer.

@@ -441,7 +441,7 @@ impl Stage {
         };
         match event.kind {
             EventKind::Answer { id, sdp } => self.clients[index].take_answer(id, &sdp),
-            EventKind::Offer { id, sdp, sending } => {
+            EventKind::Offer { id, sdp, sending, .. } => {
                 if let Some(said) = self.clients[index].take_offer(id, &sdp, sending) {
                     self.say_for(index, said);
                 }
@@ -457,6 +457,7 @@ impl Stage {
             | EventKind::Data { .. }
             | EventKind::Lock { .. }
             | EventKind::Tracks { .. }
+            | EventKind::Delivered { .. }
             | EventKind::Left(_) => {}
         }
         let now = self.now;
@@ -549,6 +550,7 @@ fn name(kind: &EventKind) -> String {
         EventKind::Data { label, bytes, .. } => format!("{} bytes on {label}", bytes.len()),
         EventKind::Lock { granted } => format!("lock {granted}"),
         EventKind::Tracks { incoming, outgoing } => format!("tracks in {incoming:?} out {outgoing:?}"),
+        EventKind::Delivered { id } => format!("delivered {id}"),
         EventKind::Left(reason) => format!("left {reason:?}"),
     }
 }

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 
 const PERIOD: Duration = Duration::from_secs(1);
+/// The load that is told while nobody may join: the plugin takes the host with the least, and this one only if it has no other. More than
+/// a machine can have: a second over the step of the counter is 100.
+pub(super) const DRAINING: f64 = 1_000_000.0;
 /// The step of the kernel's counters (proc_stat(5), USER_HZ).
 const TICK: Duration = Duration::from_millis(10);
 
@@ -62,7 +65,7 @@ impl Load {
     /// Returns the body of `/system`.
     pub(super) fn body(&self) -> String {
         let load = self.0.lock().unwrap_or_else(PoisonError::into_inner).load;
-        format!("{{\"cpu_load\":{load}}}\n")
+        body(load)
     }
 
     fn take(&self, at: Instant, idle: Option<Duration>) {
@@ -72,6 +75,11 @@ impl Load {
         let load = load.map_or(before.load, |gained| ratio(at.saturating_duration_since(before.at), gained));
         *sample = Sample { at, idle, load };
     }
+}
+
+/// Returns the body of `/system` for a load.
+pub(super) fn body(load: f64) -> String {
+    format!("{{\"cpu_load\":{load}}}\n")
 }
 
 /// At least one step of the counter is taken for idle: nobody can tell less from nothing.

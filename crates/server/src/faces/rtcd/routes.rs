@@ -67,7 +67,8 @@ where
 }
 
 async fn system(State(machine): State<Machine>) -> Response {
-    json(StatusCode::OK, machine.load.body())
+    let draining = machine.app.hosting.is_draining();
+    json(StatusCode::OK, if draining { machine::body(machine::DRAINING) } else { machine.load.body() })
 }
 
 async fn metrics(State(machine): State<Machine>, from: Peer, headers: HeaderMap) -> Response {

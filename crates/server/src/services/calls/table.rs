@@ -202,7 +202,7 @@ impl Table {
                 media.tell_answer(&member.outbox);
                 None
             }
-            EventKind::Offer { id, sdp, sending } => {
+            EventKind::Offer { id, sdp, sending, .. } => {
                 member.outbox.say(Told::Media(MediaNews::Offer { label, id, sdp, sending }));
                 None
             }
@@ -229,7 +229,8 @@ impl Table {
             EventKind::DataOpen { .. }
             | EventKind::Data { .. }
             | EventKind::Lock { .. }
-            | EventKind::Tracks { .. } => None,
+            | EventKind::Tracks { .. }
+            | EventKind::Delivered { .. } => None,
             EventKind::Left(reason) => {
                 member.media = None;
                 if reason != LeaveReason::Asked {

@@ -7,7 +7,7 @@ use identity::SessionId;
 use sfu::{Command, Event, EventKind, LeaveReason, Sending};
 
 use super::line::News;
-use super::session::{MAX_READ, Place, Way};
+use super::session::{HeldOffer, MAX_READ, Place, Way};
 use super::table::{Ending, Table};
 use super::{Description, FromChannel, Mapped, Measured, Read, ToChannel};
 
@@ -23,7 +23,14 @@ impl Table {
         }
         match event.kind {
             EventKind::Answer { id: offer, sdp } => self.answered(id, offer, sdp, at),
-            EventKind::Offer { id: offer, sdp, sending } => self.offer(id, offer, sdp, &sending),
+            EventKind::Offer { id: offer, sdp, sending, waited } => {
+                // One that is said again was counted.
+                if session.offered != Some(offer) {
+                    self.figures.lock_grab_time(&session.place.realm, waited);
+                    session.tally.offered(at);
+                }
+                self.offer(id, offer, sdp, &sending, at);
+            }
             EventKind::Refused { id: described, refusal } => {
                 // What its client can do about it: nothing, if it was the first.
                 let first = session.refused(described) && session.answered.is_none();
@@ -54,6 +61,11 @@ impl Table {
                 }
                 if let Some(label) = session.channel.clone() {
                     self.write(id, label, ToChannel::Lock(granted));
+                }
+            }
+            EventKind::Delivered { id: offer } => {
+                if let Some(held) = session.held.take_if(|held| held.id == offer) {
+                    self.tell(id, News::Described(held.offer));
                 }
             }
             EventKind::Tracks { incoming, outgoing } => {
@@ -90,8 +102,9 @@ impl Table {
         self.rename(id);
     }
 
-    /// Brings our offer, behind the map of what it carries: a client that does not know what a picture is shows none.
-    fn offer(&mut self, id: SessionId, offer: u32, sdp: String, sending: &[Sending]) {
+    /// Brings our offer, behind the map of what it carries: a client that does not know what a picture is shows none. An offer that goes
+    /// another way than its map would overtake it, and waits.
+    fn offer(&mut self, id: SessionId, number: u32, sdp: String, sending: &[Sending], at: Instant) {
         let name = |sending: &Sending| {
             let publisher = self.sessions.get(&SessionId(sending.publisher.0))?;
             let sender = publisher.place.name.clone();
@@ -99,16 +112,20 @@ impl Table {
         };
         let map = sending.iter().filter_map(name).collect();
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.offered = Some(offer);
+        session.offered = Some(number);
         let by_channel = session.props.by_channel == Some(true);
-        let channel = session.channel.clone();
         let offer = Description::Offer(sdp);
-        if let Some(label) = channel.clone() {
-            self.write(id, label, ToChannel::Map(map));
+        let Some(label) = session.channel.clone() else {
+            return self.tell(id, News::Described(offer));
+        };
+        if !by_channel {
+            session.held = Some(HeldOffer { id: number, offer: offer.clone(), since: at });
         }
-        match channel.filter(|_| by_channel) {
-            Some(label) => self.write(id, label, ToChannel::Described(offer)),
-            None => self.tell(id, News::Described(offer)),
+        self.write(id, label.clone(), ToChannel::Map(map));
+        if by_channel {
+            self.write(id, label, ToChannel::Described(offer));
+        } else if let Some(written) = self.written.last_mut() {
+            written.awaited = Some(number);
         }
     }
 
@@ -134,7 +151,7 @@ impl Table {
             FromChannel::OldPing => self.write(id, label, ToChannel::OldPong),
             FromChannel::Described(description) => {
                 session.has_described(size);
-                self.describe(id, Way::Channel(label), description, streams);
+                self.describe(id, Way::Channel(label), description, streams, at);
             }
             FromChannel::Lock => self.orders.give(room, Command::Lock { participant }),
             FromChannel::Unlock => {
@@ -157,7 +174,7 @@ impl Table {
     /// Notes what is to be written to a data channel, in order; it is put into bytes elsewhere, since that takes time.
     fn write(&mut self, id: SessionId, label: String, words: ToChannel) {
         if let Some(session) = self.sessions.get(&id) {
-            self.written.push(Written { place: session.place.clone(), label, words });
+            self.written.push(Written { place: session.place.clone(), label, words, awaited: None });
         }
     }
 }
@@ -177,6 +194,8 @@ pub(super) struct Written {
     pub(super) place: Arc<Place>,
     pub(super) label: String,
     pub(super) words: ToChannel,
+    /// The engine is to tell when it has arrived, by this number.
+    pub(super) awaited: Option<u32>,
 }
 
 /// Returns the candidates of the first m-line, which carries everything.

@@ -278,7 +278,7 @@ impl Hosting {
             Signal::Described(description) => description.streams(),
             _ => Streams::new(),
         };
-        self.table().signal(line, session, signal, streams);
+        self.table().signal(line, session, signal, streams, Instant::now());
     }
 
     /// Waits until the engine has time for more.
@@ -296,6 +296,12 @@ impl Hosting {
     /// Lets nobody join any more.
     pub fn drain(&self) {
         self.table().draining = true;
+    }
+
+    /// Whether nobody may join any more.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.table().draining
     }
 
     /// Returns the sessions of a call of the realm.
@@ -365,9 +371,12 @@ impl Hosting {
             _ => self.table().take(event, at),
         };
         let written = std::mem::take(&mut self.table().written);
-        let commands = written.into_iter().map(|Written { place, label, words }| {
+        let commands = written.into_iter().flat_map(|Written { place, label, words, awaited }| {
+            let (room, participant) = (place.room(), place.participant());
             let (bytes, binary) = (self.dialect.write)(&words);
-            (place.room(), Command::Data { participant: place.participant(), label, binary, bytes })
+            let deliver = awaited.map(|id| Command::Deliver { participant, label: label.clone(), id });
+            let write = Command::Data { participant, label, binary, bytes };
+            [Some(write), deliver].into_iter().flatten().map(move |command| (room, command))
         });
         for (room, command) in commands.collect::<Vec<_>>() {
             self.table().orders.give(room, command);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Description;
 use super::tally::Tally;
 use hub::ConnectionId;
 use identity::{RealmId, RoomKey, SessionId};
@@ -87,6 +88,8 @@ pub(super) struct Session {
     pub(super) channel: Option<String>,
     /// Our latest offer.
     pub(super) offered: Option<u32>,
+    /// That offer, where it goes by a line and its map by the data channel: until the map has arrived.
+    pub(super) held: Option<HeldOffer>,
     /// Its own offers that the engine has not answered.
     offers: BTreeMap<u32, Offered>,
     last_offer: u32,
@@ -100,6 +103,14 @@ pub(super) struct Session {
     read: usize,
     read_at: Instant,
     pub(super) tally: Tally,
+}
+
+/// An offer of ours that waits for its map to arrive.
+#[derive(Debug)]
+pub(super) struct HeldOffer {
+    pub(super) id: u32,
+    pub(super) offer: Description,
+    pub(super) since: Instant,
 }
 
 /// An offer that the engine has not answered.
@@ -127,6 +138,7 @@ impl Session {
             answered: None,
             channel: None,
             offered: None,
+            held: None,
             offers: BTreeMap::new(),
             last_offer: 0,
             streams: BTreeMap::new(),

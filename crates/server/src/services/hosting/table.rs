@@ -12,12 +12,14 @@ use super::events::Written;
 use super::line::{Line, News, Over, Said};
 use super::orders::Orders;
 use super::realm::Realm;
-use super::session::{Place, Session, Way};
+use super::session::{HeldOffer, Place, Session, Way};
 use super::{Description, Joining, Quotas, Signal, Streams};
 use crate::metrics::rtcd::RtcdFigures;
 
 /// How long a session may go without its first offer (rtcd service/rtc/sfu.go).
 const FIRST_OFFER: Duration = Duration::from_secs(10);
+/// How long an offer waits for its map to arrive. What was lost is sent again within a second (RFC 9260 §6.3.1).
+const MAP_PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Table {
@@ -139,7 +141,7 @@ impl Table {
         }
     }
 
-    pub(super) fn signal(&mut self, line: &Line, name: &str, signal: Signal, streams: Streams) {
+    pub(super) fn signal(&mut self, line: &Line, name: &str, signal: Signal, streams: Streams, at: Instant) {
         let Some(session) = self.heard(line, name) else {
             tracing::debug!("a signal for a session that there is not");
             return;
@@ -152,7 +154,7 @@ impl Table {
             Signal::Candidate(candidate) => {
                 self.orders.give(room, Command::Candidate { participant, candidate });
             }
-            Signal::Described(description) => self.describe(id, Way::Line, description, streams),
+            Signal::Described(description) => self.describe(id, Way::Line, description, streams, at),
             // As long as there is no voice it is of no matter: one that comes is heard.
             Signal::Mute if !session.has_voice() => (),
             Signal::Mute => self.orders.give(room, mute(true)),
@@ -181,7 +183,14 @@ impl Table {
     }
 
     /// Brings a description to the engine.
-    pub(super) fn describe(&mut self, id: SessionId, way: Way, description: Description, streams: Streams) {
+    pub(super) fn describe(
+        &mut self,
+        id: SessionId,
+        way: Way,
+        description: Description,
+        streams: Streams,
+        at: Instant,
+    ) {
         let shares = self.holds_screen(id);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let (room, participant) = (session.place.room(), session.place.participant());
@@ -191,6 +200,9 @@ impl Table {
                 self.orders.give(room, Command::Offer { participant, id, sdp, sources });
             }
             Description::Answer(sdp) => {
+                if let Some(held) = session.tally.answered(at) {
+                    self.figures.lock_held_time(&session.place.realm, held);
+                }
                 if let Some(id) = session.offered {
                     self.orders.give(room, Command::Answer { participant, id, sdp });
                 }
@@ -303,6 +315,14 @@ impl Table {
             self.end(session, Ending::Told);
         }
         self.realms.retain(|_, realm| !realm.is_over(at));
+        let mut overdue = Vec::new();
+        for (id, session) in &mut self.sessions {
+            let is_overdue = |held: &mut HeldOffer| at.saturating_duration_since(held.since) >= MAP_PATIENCE;
+            overdue.extend(session.held.take_if(is_overdue).map(|held| (*id, held.offer)));
+        }
+        for (id, offer) in overdue {
+            self.tell(id, News::Described(offer));
+        }
     }
 
     fn forget(&mut self, realm: &RealmId, at: Instant) {

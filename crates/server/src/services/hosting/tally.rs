@@ -17,12 +17,24 @@ pub(super) struct Tally {
     incoming: Tracks,
     outgoing: Tracks,
     locked: Option<Instant>,
+    /// Since when it is ours, for an offer that waits for its answer.
+    ours: Option<Instant>,
 }
 
 impl Tally {
     /// Notes that the client has the signaling lock.
     pub(super) fn locked(&mut self, at: Instant) {
         self.locked = Some(at);
+    }
+
+    /// Notes that we have it, for an offer.
+    pub(super) fn offered(&mut self, at: Instant) {
+        self.ours = Some(at);
+    }
+
+    /// Notes that our offer is answered; returns how long we had the lock.
+    pub(super) fn answered(&mut self, at: Instant) -> Option<Duration> {
+        self.ours.take().map(|since| at.saturating_duration_since(since))
     }
 
     /// Notes that it has not any more; returns how long it had it.

@@ -117,6 +117,7 @@ fn shorten(command: &Command) -> String {
         Command::Repeat { .. } => "repeat".into(),
         Command::Lock { .. } => "lock".into(),
         Command::Unlock { .. } => "unlock".into(),
+        Command::Deliver { label, id, .. } => format!("deliver {label} {id}"),
         Command::Leave { .. } => "leave".into(),
         other => panic!("{other:?}"),
     }
@@ -149,6 +150,31 @@ const DIALECT: Dialect = Dialect {
     },
 };
 
+#[test]
+fn waiting_for_the_lock_and_holding_it_are_counted_once_an_offer() {
+    let mut stage = Stage::new();
+    let line = stage.open("a");
+    stage.join(&line, "c", "s");
+    stage.offer(&line, "s", &sdp(&[]));
+    stage.event("a", "s", answer(1));
+    let offer = |id, waited| EventKind::Offer { id, sdp: "o".into(), sending: Vec::new(), waited };
+    let answered = || stage.hosting.signal(&line, "s", Signal::Described(Description::Answer("a".into())));
+    // Said again, answered twice; then another.
+    stage.event("a", "s", offer(1, Duration::from_millis(300)));
+    stage.event("a", "s", offer(1, Duration::ZERO));
+    answered();
+    answered();
+    stage.event("a", "s", offer(2, Duration::ZERO));
+    let text = stage.hosting.table().figures.text();
+    for line in [
+        "rtcd_rtc_signaling_lock_grab_time_sum{groupID=\"a\"} 0.3",
+        "rtcd_rtc_signaling_lock_grab_time_count{groupID=\"a\"} 2",
+        "rtcd_rtc_signaling_lock_locked_time_count{groupID=\"a\"} 1",
+    ] {
+        assert!(text.contains(&format!("{line}\n")), "{line} in {text}");
+    }
+}
+
 /// An offer that sends these: mid, whether it is sound, stream.
 fn sdp(sends: &[(&str, bool, &str)]) -> String {
     let section = |(mid, audio, stream): &(&str, bool, &str)| {
@@ -156,6 +182,10 @@ fn sdp(sends: &[(&str, bool, &str)]) -> String {
         format!("m={kind} 9 UDP/TLS/RTP/SAVPF {pt}\r\na=mid:{mid}\r\na=sendrecv\r\na=msid:{stream} t\r\n")
     };
     format!("v=0\r\n{FINGERPRINT}{}", sends.iter().map(section).collect::<String>())
+}
+
+fn our_offer(id: u32, sdp: String, sending: Vec<Sending>) -> EventKind {
+    EventKind::Offer { id, sdp, sending, waited: Duration::ZERO }
 }
 
 fn answer(id: u32) -> EventKind {
@@ -348,7 +378,7 @@ fn who_does_not_read_is_cut_off_and_others_hear_it() {
     stage.join(&other, "c", "t");
     stage.hosting.leave(&other, "t");
     for _ in 0..16 {
-        stage.event("a", "s", EventKind::Offer { id: 1, sdp: text.clone(), sending: Vec::new() });
+        stage.event("a", "s", our_offer(1, text.clone(), Vec::new()));
     }
     assert_eq!(other.over(), Some(Over::Slow));
     let third = stage.open("a");
@@ -367,7 +397,7 @@ fn what_is_kept_for_a_realm_that_is_away_is_bounded_and_forgotten() {
     let text = "x".repeat(1024 * 1024);
     stage.event("a", "t", EventKind::Left(LeaveReason::Closed));
     for _ in 0..100 {
-        stage.event("a", "s", EventKind::Offer { id: 1, sdp: text.clone(), sending: Vec::new() });
+        stage.event("a", "s", our_offer(1, text.clone(), Vec::new()));
     }
     let line = stage.open("a");
     let said = heard(&line);
@@ -397,17 +427,28 @@ fn answers_go_the_way_of_their_offers_and_a_map_before_every_offer() {
         Sending { mid: "1".into(), publisher: participant("a", "t"), source: Source::Voice },
         Sending { mid: "2".into(), publisher: participant("a", "t"), source: Source::ScreenAudio },
     ];
-    stage.event("a", "s", EventKind::Offer { id: 7, sdp: "o7".into(), sending });
+    stage.event("a", "s", our_offer(7, "o7".into(), sending));
     assert_eq!(stage.told(), ["data calls-dc map 1 Voice t,2 ScreenAudio t", "data calls-dc offer o7"]);
     assert!(heard(&line).is_empty());
     // An answer may come by either way.
     stage.hosting.signal(&line, "s", Signal::Described(Description::Answer("a7".into())));
     assert_eq!(stage.told(), ["answer 7 a7"]);
-    stage.event("a", "t", EventKind::Offer { id: 8, sdp: "o8".into(), sending: Vec::new() });
-    assert_eq!(
-        (stage.told(), heard(&line)),
-        (vec!["data calls-dc map ".to_owned()], vec!["c t: offer o8".to_owned()])
-    );
+    stage.event("a", "t", our_offer(8, "o8".into(), Vec::new()));
+    // By a line it would overtake its map.
+    assert_eq!(stage.told(), ["data calls-dc map ", "deliver calls-dc 8"]);
+    assert!(heard(&line).is_empty());
+    stage.event("a", "t", EventKind::Delivered { id: 7 });
+    assert!(heard(&line).is_empty(), "that was another");
+    for _ in 0..2 {
+        stage.event("a", "t", EventKind::Delivered { id: 8 });
+    }
+    assert_eq!(heard(&line), ["c t: offer o8"]);
+    stage.event("a", "t", our_offer(9, "o9".into(), Vec::new()));
+    stage.take();
+    stage.later(Duration::from_millis(1_900));
+    assert!(heard(&line).is_empty());
+    stage.later(Duration::from_millis(2_000));
+    assert_eq!(heard(&line), ["c t: offer o9"], "a map that does not arrive is not waited for");
     let data = |text: &str| EventKind::Data {
         label: "calls-dc".into(),
         binary: true,
