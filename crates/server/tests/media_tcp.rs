@@ -42,6 +42,23 @@ async fn a_call_over_tcp_flows_both_ways_and_its_connection_ends_with_it() {
 }
 
 #[tokio::test]
+async fn whose_only_connection_is_gone_is_not_waited_for_long() {
+    let server = TestServer::start().await;
+    let room = server.create_room().await;
+    let (mut ana, mut ben) = call(&server, &room).await;
+    // Figures are told once a second.
+    both(&mut ana, &mut ben, 1_500).await;
+    assert_eq!(server.metric("media_participants").await, 2.0);
+    // Without a word, as when a reset takes the goodbye with it.
+    drop(ana);
+    let begun = Instant::now();
+    while server.metric("media_participants").await > 1.0 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "she is still there");
+        ben.play_for(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
 async fn strangers_at_the_door_harm_nobody() {
     let server = TestServer::start().await;
     let room = server.create_room().await;

@@ -120,13 +120,12 @@ impl Demux {
         }
     }
 
-    /// Notes that the connection behind a path is closed.
-    pub(crate) fn closed(&mut self, path: Path) {
-        if let Some(seat) = self.by_path.remove(&path)
-            && let Some(known) = self.seats.get_mut(&seat)
-        {
-            known.paths.retain(|had| *had != path);
-        }
+    /// Notes that the connection behind a path is closed. Returns whose last way that was.
+    pub(crate) fn closed(&mut self, path: Path) -> Option<Seat> {
+        let seat = self.by_path.remove(&path)?;
+        let known = self.seats.get_mut(&seat)?;
+        known.paths.retain(|had| *had != path);
+        known.paths.is_empty().then_some(seat)
     }
 
     pub(crate) fn forget(&mut self, seat: Seat) {

@@ -52,9 +52,14 @@ impl Shard {
         self.demux.neighbours.hear(from, note);
     }
 
-    /// Notes that the connection behind a path is closed.
-    pub fn handle_closed(&mut self, path: Path) {
-        self.demux.closed(path);
+    /// Notes that the connection behind a path is closed. Whoever has no other way is waited for a little: its goodbye may have been lost
+    /// with the connection.
+    pub fn handle_closed(&mut self, now: Instant, path: Path) {
+        let Some(seat) = self.demux.closed(path) else { return };
+        if let Some(participant) = self.seats.get_mut(seat) {
+            participant.stranded(now);
+            self.schedule(seat);
+        }
     }
 
     /// Returns the shard whose it is, if it is another's.
@@ -99,6 +104,9 @@ impl Shard {
         });
         if accepted && let Some(participant) = self.seats.get_mut(seat) {
             participant.roaming.heard(now, datagram.path(), check);
+            if check {
+                participant.came_back();
+            }
         }
         if !accepted {
             self.stats.strangers += 1;

@@ -23,6 +23,8 @@ use crate::track::{Outgoing, Picture, Published};
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// How long media may stay away before the connection counts as lost; RFC 7675 lets consent live 30 s, browsers give up after about 15.
 const LOST_AFTER: Duration = Duration::from_secs(15);
+/// The same where its last TCP connection has been closed: a browser makes another within a round trip, or not at all.
+const STRANDED_FOR: Duration = Duration::from_secs(5);
 /// What a viewer is thought able to take before it has reported anything.
 const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(1_500);
 /// Nothing sent for so long: the probes for what was sent last are over.
@@ -239,6 +241,13 @@ impl Participant {
     pub(crate) fn went_silent(&mut self, now: Instant) {
         if self.link == Link::Up {
             self.link = Link::Silent { until: now + LOST_AFTER };
+        }
+    }
+
+    /// It has no way left: a new one comes soon, or never.
+    pub(crate) fn stranded(&mut self, now: Instant) {
+        if self.link == Link::Up {
+            self.link = Link::Silent { until: now + STRANDED_FOR };
         }
     }
 

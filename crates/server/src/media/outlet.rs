@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use sfu::{Datagram, Event, EventKind, HandOver, Output, Shard, ShardIndex, Transport};
 use tokio::sync::mpsc;
@@ -64,7 +65,7 @@ impl Outlet {
             }
         }
         self.departures.flush(sockets);
-        self.streams.closed().for_each(|path| shard.handle_closed(path));
+        self.streams.closed().for_each(|path| shard.handle_closed(Instant::now(), path));
     }
 
     /// Gives a datagram to the shard whose it is.
