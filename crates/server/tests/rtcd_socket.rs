@@ -287,6 +287,8 @@ async fn a_first_offer_that_is_bad_or_never_comes_ends_the_session_as_captured()
         (include_str!("../../wire/tests/vectors/rtcd/ws-bad-first-offer.json"), 0.0..1.0),
         (include_str!("../../wire/tests/vectors/rtcd/ws-signaling-timeout.json"), 10.0..10.6),
     ];
+    // Kept open: of what a broken one was told the next is told again.
+    let mut plugins = Vec::new();
     for (scenario, after) in scenarios {
         let scenario: Value = serde_json::from_str(scenario).unwrap();
         let mut plugin = Plugin::open(server.rtcd(), "clientA", &key).await.unwrap();
@@ -297,6 +299,7 @@ async fn a_first_offer_that_is_bad_or_never_comes_ends_the_session_as_captured()
         assert_eq!(plugin.next().await, Ok(ServerMessage::Close { session: "sessionA".into() }));
         assert!(after.contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
         assert!(plugin.is_quiet(QUIET).await);
+        plugins.push(plugin);
     }
     assert!(server.rtcd_metric("rtcd_rtc_errors_total").await > 1.0);
     assert_eq!(server.rtcd_metric("rtcd_rtc_sessions_total").await, 0.0);
