@@ -89,6 +89,7 @@ async fn listen(
                 app.hosting.ready().await;
                 hear(app, line, &frame);
             }
+            Heard::Pong => _ = line.inspect(|line| line.is_answered()),
             Heard::Text => tracing::debug!("a text frame was passed over"),
             Heard::TooLarge => return Some(close_code::SIZE),
             Heard::Broken => return Some(close_code::PROTOCOL),
@@ -146,7 +147,10 @@ async fn speak(figures: &RtcdFigures, line: Option<Arc<Line>>, speaking: &mut Sp
                 Next::Over(Over::Gone) => return None,
                 Next::Over(Over::Slow | Over::Unregistered) => return Some(close_code::POLICY),
             },
-            _ = ping.tick() => Message::Ping(Bytes::new()),
+            _ = ping.tick() => {
+                line.as_deref().inspect(|line| line.asks());
+                Message::Ping(Bytes::new())
+            }
         };
         if speaking.send(message).await.is_err() {
             return None;
@@ -169,6 +173,8 @@ struct Hearing {
 
 enum Heard {
     Message(Bytes),
+    /// It is there.
+    Pong,
     Text,
     TooLarge,
     /// The other side broke the protocol.
@@ -188,7 +194,10 @@ impl Hearing {
                 Some(Ok(Message::Binary(frame))) if frame.len() > MAX_MESSAGE => return Heard::TooLarge,
                 Some(Ok(Message::Binary(frame))) => return Heard::Message(frame),
                 Some(Ok(Message::Text(_))) => return Heard::Text,
-                Some(Ok(Message::Pong(_))) => self.dead = Instant::now() + DEAD,
+                Some(Ok(Message::Pong(_))) => {
+                    self.dead = Instant::now() + DEAD;
+                    return Heard::Pong;
+                }
                 Some(Ok(Message::Ping(_))) => (),
                 Some(Ok(Message::Close(_))) | None => return Heard::Gone,
                 Some(Err(error)) => return fault(error),

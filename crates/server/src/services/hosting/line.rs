@@ -67,6 +67,10 @@ struct State {
     waiting: VecDeque<Said>,
     in_hand: bool,
     bytes: usize,
+    /// Ends of sessions that were written, and how many questions had been then: that the other side has read them is not yet proven.
+    unproven: VecDeque<(u64, Said)>,
+    asked: u64,
+    answered: u64,
     over: Option<Over>,
 }
 
@@ -145,9 +149,25 @@ impl Line {
         self.state().over
     }
 
-    /// Takes what was never said, or not to its end.
-    pub(super) fn leftovers(&self) -> VecDeque<Said> {
-        std::mem::take(&mut self.state().waiting)
+    /// The other side is asked whether it is there.
+    pub fn asks(&self) {
+        let mut state = self.state();
+        state.asked = state.asked.saturating_add(1);
+    }
+
+    /// It has answered: what was written before the question has come.
+    pub fn is_answered(&self) {
+        let mut state = self.state();
+        state.answered = state.answered.saturating_add(1).min(state.asked);
+        let answered = state.answered;
+        state.unproven.retain(|(asked, _)| *asked >= answered);
+    }
+
+    /// Takes what was never said, or not to its end; before it, ends of sessions of which nobody knows whether they were heard.
+    pub(super) fn leftovers(&self) -> Vec<Said> {
+        let mut state = self.state();
+        let unproven = std::mem::take(&mut state.unproven).into_iter().map(|(_, said)| said);
+        unproven.chain(std::mem::take(&mut state.waiting)).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -161,6 +181,12 @@ impl State {
             && let Some(said) = self.waiting.pop_front()
         {
             self.bytes = self.bytes.saturating_sub(said.weight());
+            if said.news == News::Ended {
+                if self.unproven.len() >= MAX_WAITING {
+                    self.unproven.pop_front();
+                }
+                self.unproven.push_back((self.asked, said));
+            }
         }
     }
 }

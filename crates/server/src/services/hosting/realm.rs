@@ -39,13 +39,15 @@ impl Realm {
 
     /// Removes a connection, and says by the others what it was not told: of one that did not read the ends of sessions alone, or its
     /// backlog would make the next one slow too; of one whose realm is unregistered nothing, for the next of that name may be another's.
-    pub(super) fn close(&mut self, line: &Line, at: Instant) {
+    /// Of the ends those are passed over whose session `is_back`: it would be taken for that of the new one.
+    pub(super) fn close(&mut self, line: &Line, at: Instant, is_back: impl Fn(&Said) -> bool) {
         if self.lines.remove(&line.id).is_some() && self.lines.is_empty() {
             self.away = Some(at);
         }
         let over = line.over();
         let is_owed = |said: &Said| match over {
             Some(Over::Unregistered) => false,
+            _ if said.news == News::Ended && is_back(said) => false,
             Some(Over::Slow) => said.news == News::Ended,
             Some(Over::Gone) | None => true,
         };

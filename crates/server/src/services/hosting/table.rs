@@ -70,7 +70,7 @@ impl Table {
     pub(super) fn close(&mut self, line: &Line, at: Instant) {
         line.end(Over::Gone);
         if let Some(realm) = self.realms.get_mut(&line.realm) {
-            realm.close(line, at);
+            realm.close(line, at, |said| self.sessions.contains_key(&said.place.session()));
         }
         self.forget(&line.realm, at);
     }

@@ -336,8 +336,11 @@ fn what_is_said_finds_a_live_connection() {
         (vec!["c t: ended".to_owned()], vec!["c t: ended".to_owned()]),
         "all, at the end"
     );
-    stage.hosting.close(&second);
-    stage.hosting.close(&third);
+    for line in [&second, &third] {
+        line.asks();
+        line.is_answered();
+        stage.hosting.close(line);
+    }
     stage.event("a", "s", EventKind::Speaking(true));
     stage.event("a", "s", EventKind::Left(LeaveReason::Closed));
     let fourth = stage.open("a");
@@ -361,6 +364,28 @@ fn what_a_broken_connection_was_not_told_is_said_on_the_next() {
     stage.hosting.signal(&first, "s", Signal::Unmute);
     stage.event("a", "s", EventKind::Speaking(true));
     assert_eq!(heard(&second).len(), 1);
+}
+
+#[test]
+fn an_end_that_perhaps_nobody_read_is_told_again() {
+    let mut stage = Stage::new();
+    let line = stage.open("a");
+    for session in ["s", "t", "u"] {
+        stage.join(&line, "c", session);
+    }
+    stage.hosting.leave(&line, "s");
+    assert_eq!(heard(&line), ["c s: ended"]);
+    line.asks();
+    // An answer to a question that was asked before proves nothing of what was said after it.
+    stage.hosting.leave(&line, "t");
+    stage.hosting.leave(&line, "u");
+    assert_eq!(heard(&line), ["c t: ended", "c u: ended"]);
+    line.is_answered();
+    line.is_answered();
+    // One of them is back: its end would be taken for that of the new one.
+    stage.join(&line, "c", "u");
+    stage.hosting.close(&line);
+    assert_eq!(heard(&stage.open("a")), ["c t: ended"]);
 }
 
 #[test]
