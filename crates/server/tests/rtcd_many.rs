@@ -207,7 +207,7 @@ async fn a_stop_amid_a_call_says_goodbye_and_is_soon_over() {
     let begun = Instant::now();
     let closed = |party: &Party| party.users.values().all(|user| user.client.closed);
     tokio::join!(server.stop(), party.play_until("their media ends", closed));
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     while let Some(code) = flood.join_next().await {
         assert!(matches!(code.unwrap(), Some(1001) | None));
     }
