@@ -81,7 +81,8 @@ pub(crate) struct Participant {
     pub short: bool,
     /// Whether the connection must end, so that the participant makes a new one.
     pub spent: bool,
-    /// When a packet was last written for it, a probe sent to it, or it was connected.
+    /// When a packet was last written for it, or it was connected, or measured anew. What str0m fills a link up with does not count, or it
+    /// would never end.
     pub written_at: Instant,
     /// Packets written for it that have not gone out.
     pub unsent: usize,
@@ -232,9 +233,6 @@ impl Participant {
     pub(crate) fn has_sent(&mut self, contents: &[u8]) -> bool {
         let media = matches!(contents, [128..=191, ..]) && !is_rtcp(contents);
         self.unsent = self.unsent.saturating_sub(usize::from(media));
-        if media {
-            self.written_at = self.clock;
-        }
         media
     }
 
