@@ -90,7 +90,7 @@ pub struct Net {
     counts: BTreeMap<(Way, Kind), u64>,
     repeats: BTreeMap<(Way, u32, u16), u64>,
     free_at: BTreeMap<Way, Instant>,
-    /// Sent in this instant. They set out in an order of their own, not in that of str0m's hash maps.
+    /// Sent in this instant. They set out way by way, in whatever order the senders had their turn.
     setting_out: Vec<(Way, Name, Vec<u8>)>,
     flying: BinaryHeap<Reverse<InFlight>>,
     order: u64,
@@ -132,10 +132,11 @@ impl Net {
         self.flying.push(Reverse(InFlight { arrives: now, order, source, destination, contents }));
     }
 
-    /// Lets everything set out that was sent at `now`, or loses it.
+    /// Lets everything set out that was sent at `now`, or loses it: way by way, each in the order of sending. A network that turned round what
+    /// leaves at once would have a report in between call half of it lost.
     pub fn settle(&mut self, now: Instant) {
         let mut sent = std::mem::take(&mut self.setting_out);
-        sent.sort_by_key(|(way, name, _)| (*way, *name));
+        sent.sort_by_key(|(way, ..)| *way);
         for (way, name, contents) in sent {
             self.set_out(now, way, name, &contents);
         }
