@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a test has a clock")]
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use sfu::Source;
 use testkit::clients::media::Caller;
 use testkit::server::TestServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 #[tokio::test]
@@ -105,6 +106,31 @@ async fn strangers_at_the_door_harm_nobody() {
     let least = 25 * begun.elapsed().as_secs();
     assert!(ana.heard(&his, Source::Voice) > least && ben.heard(&hers, Source::Voice) > least);
     assert_eq!(server.metric("participant_panics").await, 0.0);
+}
+
+#[tokio::test]
+async fn addresses_that_stay_silent_do_not_fill_the_door() {
+    let server = TestServer::start().await;
+    let door = server.media_tcp();
+    let mut silent = Vec::new();
+    for host in 2..18 {
+        for _ in 0..16 {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(SocketAddr::from(([127, 0, 0, host], 0))).unwrap();
+            silent.push(socket.connect(door).await.unwrap());
+        }
+    }
+    assert!(!is_closed(&mut silent[255], Duration::from_millis(200)).await, "all 256 places are taken");
+    let begun = Instant::now();
+    loop {
+        let mut newcomer = TcpStream::connect(door).await.unwrap();
+        if !is_closed(&mut newcomer, Duration::from_millis(200)).await {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "long before the silent ones are given up");
+    }
+    assert!(is_closed(&mut silent[0], Duration::from_millis(200)).await);
+    assert!(!is_closed(&mut silent[255], Duration::from_millis(200)).await);
 }
 
 /// Ana over TCP and Ben over UDP, who hear each other.

@@ -18,8 +18,11 @@ use super::mailbox::Mailbox;
 use super::streams::Newcomer;
 use crate::http::peer::{AddressBlock, Peer};
 
-/// Connections whose first packet has not come; one more is closed at once.
+/// Connections whose first packet has not come; one more takes the place of who has waited longest, or is closed at once.
 const MAX_STRANGERS: usize = 256;
+/// Who has said nothing for so long may lose its place: clients say at once what they came for, and many addresses that stay silent do not
+/// fill the door.
+const PROMPT: Duration = Duration::from_secs(1);
 /// Of them, those of one address.
 const MAX_OF_ADDRESS: usize = 16;
 /// From the connection until its first packet must have come.
@@ -154,7 +157,7 @@ impl Acceptor {
         let neighbours = self.strangers.values().filter(|other| block(other.source) == block(source)).count();
         let local = socket.local_addr()?.ip();
         let Some(destination) = self.ways.inward(index, Some(local)) else { return Ok(()) };
-        if self.strangers.len() >= MAX_STRANGERS || neighbours >= MAX_OF_ADDRESS {
+        if neighbours >= MAX_OF_ADDRESS || !self.has_place(now) {
             return Ok(());
         }
         // Tokens are not used again, but for the one of the waker after all others.
@@ -164,6 +167,17 @@ impl Acceptor {
         let until = now + FIRST_WITHIN;
         self.strangers.insert(token, Stranger { socket, source, destination, until, read: Vec::new() });
         Ok(())
+    }
+
+    /// Whether there is a place for one more, perhaps that of another who has been silent.
+    fn has_place(&mut self, now: Instant) -> bool {
+        if self.strangers.len() < MAX_STRANGERS {
+            return true;
+        }
+        let longest = self.strangers.iter().min_by_key(|(_, stranger)| stranger.until);
+        let silent = longest.filter(|(_, stranger)| stranger.until + PROMPT <= now + FIRST_WITHIN);
+        let Some(token) = silent.map(|(token, _)| *token) else { return false };
+        self.strangers.remove(&token).is_some()
     }
 
     fn hear(&mut self, token: Token) {
