@@ -92,6 +92,7 @@ impl Driver {
         let mut unfinished = vec![false; self.sockets.len()];
         let mut more_orders = false;
         loop {
+            self.outlet.wake_others();
             let busy = more_orders || unfinished.contains(&true) || !self.ready.is_empty();
             let wait = if busy { Duration::ZERO } else { self.wait() };
             match self.ears.poll.poll(&mut ready, Some(wait)) {
@@ -159,6 +160,7 @@ impl Driver {
                 continue;
             }
             outlet.drain(shard, sockets);
+            outlet.wake_others();
             match received {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -42,6 +42,8 @@ struct Inner {
     datagrams: usize,
     notes: usize,
     newcomers: usize,
+    /// Whether the thread has been woken for the letters that lie here.
+    woken: bool,
     /// Memory of datagrams that have been read.
     spare: Vec<Vec<u8>>,
 }
@@ -51,7 +53,8 @@ impl Mailbox {
         Self { inner: Mutex::default(), waker }
     }
 
-    /// Puts in a datagram; returns whether there was room.
+    /// Puts in a datagram; returns whether there was room. The thread learns of it by [`Mailbox::wake_reader`], so that it finds a whole
+    /// batch: what it makes of datagrams that came together leaves together.
     pub(super) fn put_datagram(&self, from: ShardIndex, datagram: Datagram<'_>) -> bool {
         let Datagram { source, destination, contents: bytes, .. } = datagram;
         let mut inner = self.inner();
@@ -62,29 +65,31 @@ impl Mailbox {
         let mut contents = inner.spare.pop().unwrap_or_default();
         contents.clear();
         contents.extend_from_slice(bytes);
-        self.put(inner, Letter::Datagram { from, source, destination, contents });
+        inner.letters.push(Letter::Datagram { from, source, destination, contents });
         true
     }
 
-    /// Puts in a note; returns whether there was room.
+    /// Puts in a note, as [`Mailbox::put_datagram`]; returns whether there was room.
     pub(super) fn put_note(&self, from: ShardIndex, note: Note) -> bool {
         let mut inner = self.inner();
         if inner.notes >= MAX_NOTES {
             return false;
         }
         inner.notes += 1;
-        self.put(inner, Letter::Note { from, note });
+        inner.letters.push(Letter::Note { from, note });
         true
     }
 
-    /// Puts in a connection; returns whether there was room.
+    /// Puts in a connection, and wakes the thread; returns whether there was room.
     pub(super) fn put_stream(&self, newcomer: Newcomer) -> bool {
         let mut inner = self.inner();
         if inner.newcomers >= MAX_NEWCOMERS {
             return false;
         }
         inner.newcomers += 1;
-        self.put(inner, Letter::Newcomer(newcomer));
+        inner.letters.push(Letter::Newcomer(newcomer));
+        drop(inner);
+        self.wake_reader();
         true
     }
 
@@ -92,7 +97,16 @@ impl Mailbox {
     pub(super) fn take(&self, letters: &mut Vec<Letter>) {
         let mut inner = self.inner();
         std::mem::swap(&mut inner.letters, letters);
-        (inner.datagrams, inner.notes, inner.newcomers) = (0, 0, 0);
+        (inner.datagrams, inner.notes, inner.newcomers, inner.woken) = (0, 0, 0, false);
+    }
+
+    /// Wakes the thread if anything lies here that it has not been woken for.
+    pub(super) fn wake_reader(&self) {
+        let mut inner = self.inner();
+        if !inner.letters.is_empty() && !std::mem::replace(&mut inner.woken, true) {
+            drop(inner);
+            wake(&self.waker);
+        }
     }
 
     /// Gives memory of datagrams back, to be used again.
@@ -100,16 +114,6 @@ impl Mailbox {
         let mut inner = self.inner();
         let room = MAX_DATAGRAMS.saturating_sub(inner.spare.len());
         inner.spare.extend(memory.drain(..).take(room));
-    }
-
-    fn put(&self, mut inner: MutexGuard<'_, Inner>, letter: Letter) {
-        let first = inner.letters.is_empty();
-        inner.letters.push(letter);
-        drop(inner);
-        // The thread takes all of them when it comes.
-        if first {
-            wake(&self.waker);
-        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -37,6 +37,8 @@ pub(super) struct Outlet {
     shared: Shared,
     /// Events that the signalling side has not had room for.
     backlog: VecDeque<Event>,
+    /// Other threads that have letters to read, with a bit for each.
+    to_wake: u64,
     pub handover_dropped: u64,
     /// Data-channel messages that the signalling side has had no room for.
     pub data_lost: u64,
@@ -45,7 +47,8 @@ pub(super) struct Outlet {
 impl Outlet {
     pub(super) fn new(me: ShardIndex, ways: Ways, shared: Shared) -> Self {
         let (departures, streams, backlog) = (Departures::new(), Streams::new(), VecDeque::new());
-        Self { me, ways, departures, streams, shared, backlog, handover_dropped: 0, data_lost: 0 }
+        let (to_wake, handover_dropped, data_lost) = (0, 0, 0);
+        Self { me, ways, departures, streams, shared, backlog, to_wake, handover_dropped, data_lost }
     }
 
     /// Takes everything that the shard has to give.
@@ -59,7 +62,7 @@ impl Outlet {
                 Output::Event(event) => self.keep(event),
                 Output::Note { to, note } => {
                     let taken = self.mailbox(to).is_some_and(|mailbox| mailbox.put_note(self.me, note));
-                    self.handover_dropped += u64::from(!taken);
+                    self.has_put(to, taken);
                 }
                 Output::Stream { path, standing } => self.streams.stands(path, standing),
             }
@@ -68,10 +71,27 @@ impl Outlet {
         self.streams.closed().for_each(|path| shard.handle_closed(Instant::now(), path));
     }
 
-    /// Gives a datagram to the shard whose it is.
+    /// Gives a datagram to the shard whose it is, which hears of it by [`Outlet::wake_others`].
     pub(super) fn hand_over(&mut self, HandOver { to }: HandOver, datagram: Datagram<'_>) {
         let taken = self.mailbox(to).is_some_and(|mailbox| mailbox.put_datagram(self.me, datagram));
+        self.has_put(to, taken);
+    }
+
+    /// Wakes the threads that have been given something.
+    pub(super) fn wake_others(&mut self) {
+        let mut left = std::mem::take(&mut self.to_wake);
+        while left != 0 {
+            let index = left.trailing_zeros();
+            left &= left - 1;
+            if let Some(mailbox) = self.shared.mailboxes.get(index as usize) {
+                mailbox.wake_reader();
+            }
+        }
+    }
+
+    fn has_put(&mut self, to: ShardIndex, taken: bool) {
         self.handover_dropped += u64::from(!taken);
+        self.to_wake |= 1_u64.checked_shl(to.0.into()).unwrap_or_default();
     }
 
     /// Whether the signalling side has taken every event.
