@@ -387,6 +387,18 @@ async fn metrics_are_for_the_admin_unless_they_are_open() {
     assert_ne!(there.headers()["content-type"], "application/json");
 }
 
+#[tokio::test]
+async fn what_stands_in_the_place_of_write_times_is_told() {
+    let server = TestServer::start_rtcd().await;
+    let shown = http_client().get(url(&server, "/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(shown.contains("# TYPE rtcd_rtc_rtp_tracks_writes_time histogram\n"));
+    assert!(!shown.contains("rtcd_rtc_rtp_tracks_writes_time_"), "and no series of it");
+    let own = server.admin(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    for name in ["cpu_seconds", "send_lost", "tcp_dropped"] {
+        assert!(own.contains(&format!("\ncountersign_media_shard_{name}_total{{shard=\"0\"}} ")), "{name}: {own}");
+    }
+}
+
 async fn start(more: &[(&str, &str)]) -> TestServer {
     let face = [
         ("faces.rtcd.enabled", "true"),
