@@ -111,7 +111,8 @@ fn a_file_that_rtcd_would_find_by_itself_is_told_and_not_read() {
     let check = |file: &str, arguments: &[&str]| {
         std::fs::create_dir_all(here.join("config")).unwrap();
         std::fs::write(here.join("config/config.toml"), file).unwrap();
-        let checked = support::bare(here).args(["--data-dir", "data", "config", "check"]).args(arguments).output();
+        let checked =
+            support::bare(here).args(["--data-dir", "data", "config", "check"]).args(arguments).output();
         let checked = checked.unwrap();
         assert!(checked.status.success(), "{file}");
         String::from_utf8(checked.stderr).unwrap()

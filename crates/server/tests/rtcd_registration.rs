@@ -395,7 +395,10 @@ async fn what_stands_in_the_place_of_write_times_is_told() {
     assert!(!shown.contains("rtcd_rtc_rtp_tracks_writes_time_"), "and no series of it");
     let own = server.admin(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
     for name in ["cpu_seconds", "send_lost", "tcp_dropped"] {
-        assert!(own.contains(&format!("\ncountersign_media_shard_{name}_total{{shard=\"0\"}} ")), "{name}: {own}");
+        assert!(
+            own.contains(&format!("\ncountersign_media_shard_{name}_total{{shard=\"0\"}} ")),
+            "{name}: {own}"
+        );
     }
 }
 

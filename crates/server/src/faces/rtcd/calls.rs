@@ -1,9 +1,9 @@
 //! `/ws` and `/calls/…`: what a realm's servers reach their calls by.
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
@@ -84,12 +84,7 @@ fn is_own_page(headers: &HeaderMap) -> bool {
 /// What a path names. What is no UTF-8 is no name of a call, and no fault of the asker's: who it is comes first.
 type Named<T> = Result<Path<T>, PathRejection>;
 
-async fn list(
-    State(app): State<App>,
-    from: Peer,
-    headers: HeaderMap,
-    named: Named<String>,
-) -> Response {
+async fn list(State(app): State<App>, from: Peer, headers: HeaderMap, named: Named<String>) -> Response {
     let realm = match realm(&app, &headers, from).await {
         Ok(realm) => realm,
         Err(refusal) => return refusal,
