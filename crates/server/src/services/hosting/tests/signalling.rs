@@ -53,21 +53,7 @@ fn answers_go_the_way_of_their_offers_and_a_map_before_every_offer() {
     stage.hosting.signal(&line, "s", Signal::Described(Description::Answer("a7".into())));
     assert_eq!(stage.told(), ["answer 7 a7"]);
     stage.event("a", "t", our_offer(8, "o8".into(), Vec::new()));
-    // By a line it would overtake its map.
-    assert_eq!(stage.told(), ["data calls-dc map ", "deliver calls-dc 8"]);
-    assert!(heard(&line).is_empty());
-    stage.event("a", "t", EventKind::Delivered { id: 7 });
-    assert!(heard(&line).is_empty(), "that was another");
-    for _ in 0..2 {
-        stage.event("a", "t", EventKind::Delivered { id: 8 });
-    }
-    assert_eq!(heard(&line), ["c t: offer o8"]);
-    stage.event("a", "t", our_offer(9, "o9".into(), Vec::new()));
-    stage.take();
-    stage.later(Duration::from_millis(1_900));
-    assert!(heard(&line).is_empty());
-    stage.later(Duration::from_millis(2_000));
-    assert_eq!(heard(&line), ["c t: offer o9"], "a map that does not arrive is not waited for");
+    assert_eq!((stage.told(), heard(&line)), (vec!["data calls-dc map ".into()], vec!["c t: offer o8".into()]));
     let data = |text: &str| EventKind::Data {
         label: "calls-dc".into(),
         binary: true,
@@ -91,6 +77,55 @@ fn answers_go_the_way_of_their_offers_and_a_map_before_every_offer() {
     stage.hosting.reconnect(&line, "t");
     stage.hosting.reconnect(&line, "s");
     assert_eq!(stage.told(), ["repeat"], "what may be lost with a connection of the plugin");
+}
+
+#[test]
+fn an_offer_by_the_plugin_waits_for_its_map_where_it_brings_a_new_picture() {
+    let mut stage = Stage::new();
+    let line = stage.open("a");
+    stage.join(&line, "c", "s");
+    stage.offer(&line, "s", &sdp(&[]));
+    stage.event("a", "s", answer(1));
+    stage.event("a", "s", EventKind::DataOpen { label: "calls-dc".into() });
+    heard(&line);
+    let offer = |stage: &Stage, id, sources: &[Source]| {
+        stage.take();
+        let publisher = participant("a", "s");
+        let sending = |source| Sending { mid: format!("{source:?}"), publisher, source };
+        let sending = sources.iter().copied().map(sending).collect();
+        stage.event("a", "s", our_offer(id, format!("o{id}"), sending));
+        let told = stage.told();
+        assert!(told[0].starts_with("data calls-dc map "), "the map goes first: {told:?}");
+        told.len() > 1 && told[1] == format!("deliver calls-dc {id}")
+    };
+    let (voice, camera) = ([Source::Voice, Source::ScreenAudio], [Source::Voice, Source::Camera]);
+    assert!(!offer(&stage, 1, &voice), "of sound alone a client may learn late");
+    assert_eq!(heard(&line), ["c s: offer o1"]);
+    assert!(offer(&stage, 2, &camera));
+    assert!(heard(&line).is_empty());
+    stage.event("a", "s", EventKind::Delivered { id: 1 });
+    assert!(heard(&line).is_empty(), "that was another");
+    for _ in 0..2 {
+        stage.event("a", "s", EventKind::Delivered { id: 2 });
+    }
+    assert_eq!(heard(&line), ["c s: offer o2"]);
+    // Said again, and with less, or as much: nothing of it is new.
+    for (id, sources) in [(2, &camera), (3, &voice)] {
+        assert!(!offer(&stage, id, sources));
+        assert_eq!(heard(&line), [format!("c s: offer o{id}")]);
+    }
+    // A map that does not arrive is not waited for; being said again prolongs nothing.
+    assert!(offer(&stage, 4, &camera) && offer(&stage, 4, &camera));
+    stage.later(Duration::from_millis(1_400));
+    assert!(heard(&line).is_empty());
+    stage.later(Duration::from_millis(1_500));
+    assert_eq!(heard(&line), ["c s: offer o4"]);
+    // What has a successor is not said any more.
+    assert!(offer(&stage, 5, &[Source::Screen]) && !offer(&stage, 6, &voice));
+    assert_eq!(heard(&line), ["c s: offer o6"]);
+    stage.later(Duration::from_secs(2));
+    stage.event("a", "s", EventKind::Delivered { id: 5 });
+    assert!(heard(&line).is_empty());
 }
 
 #[test]
