@@ -47,7 +47,8 @@ impl Lines {
         if plan.opened.is_empty() {
             return true;
         }
-        let ssrcs = sdp::ssrcs(&plan.offer.to_sdp_string(), |mid| plan.opened.iter().any(|new| &**new == mid));
+        let ssrcs =
+            sdp::ssrcs(&plan.offer.to_sdp_string(), |mid| plan.opened.iter().any(|new| &**new == mid));
         let is_new = !plan.opened.iter().any(|mid| self.mids.contains(mid))
             && !ssrcs.iter().any(|ssrc| self.ssrcs.contains(ssrc));
         if is_new {

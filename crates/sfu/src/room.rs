@@ -423,10 +423,9 @@ impl Shard {
         let Some(participant) = seats.get_mut(viewer) else { return };
         participant.outgoing.iter_mut().for_each(|track| track.wanted = false);
         for (_, publisher, source, stream) in tracks.iter().filter(|(seat, ..)| *seat != viewer) {
-            let had = participant
-                .outgoing
-                .iter()
-                .position(|track| (track.publisher, track.source, track.stopped) == (*publisher, *source, false));
+            let had = participant.outgoing.iter().position(|track| {
+                (track.publisher, track.source, track.stopped) == (*publisher, *source, false)
+            });
             let index = had.unwrap_or_else(|| {
                 // Half the range: the first roll-over is some time away, as RFC 3711 §3.3.1 advises.
                 let first_seq = rng.random_range(0..0x8000);
