@@ -105,7 +105,7 @@ impl Table {
 
     /// Brings our offer, behind the map of what it carries: a client that does not know what a picture is, when that comes, shows none, and
     /// takes a sound of which it does not know for a voice. Where the offer goes another way than its map it may overtake it: one that
-    /// brings a new picture waits.
+    /// brings a new m-line waits.
     fn offer(&mut self, id: SessionId, number: u32, sdp: String, sending: &[Sending], at: Instant) {
         let name = |sending: &Sending| {
             let publisher = self.sessions.get(&SessionId(sending.publisher.0))?;
@@ -120,15 +120,14 @@ impl Table {
         let Some(label) = session.channel.clone() else {
             return self.tell(id, News::Described(offer));
         };
-        let pictures = map.iter().filter(|mapped| !mapped.source.is_audio());
-        let pictures: BTreeSet<String> = pictures.map(|mapped| mapped.mid.clone()).collect();
-        let is_new = !pictures.is_subset(&session.pictures);
+        let mids: BTreeSet<String> = map.iter().map(|mapped| mapped.mid.clone()).collect();
+        let is_new = !mids.is_subset(&session.mapped);
         let before = session.held.take().filter(|held| held.id == number);
         self.write(id, label.clone(), ToChannel::Map(map));
         if by_channel {
             return self.write(id, label, ToChannel::Described(offer));
         }
-        let held = HeldOffer { id: number, offer, pictures, since: before.map_or(at, |held| held.since) };
+        let held = HeldOffer { id: number, offer, mids, since: before.map_or(at, |held| held.since) };
         if !is_new {
             return self.release(id, held);
         }
@@ -143,7 +142,7 @@ impl Table {
     /// Brings an offer of ours whose map need not be waited for any longer.
     pub(super) fn release(&mut self, id: SessionId, held: HeldOffer) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.pictures = held.pictures;
+        session.mapped = held.mids;
         self.tell(id, News::Described(held.offer));
     }
 

@@ -88,10 +88,10 @@ pub(super) struct Session {
     pub(super) channel: Option<String>,
     /// Our latest offer.
     pub(super) offered: Option<u32>,
-    /// That offer, where it goes by a line and brings a new picture: until its map has arrived by the data channel.
+    /// That offer, where it goes by a line and brings a new m-line: until its map has arrived by the data channel.
     pub(super) held: Option<HeldOffer>,
-    /// The m-lines of pictures that its client knows by the map of our last offer.
-    pub(super) pictures: BTreeSet<String>,
+    /// The m-lines that its client knows by the map of our last offer.
+    pub(super) mapped: BTreeSet<String>,
     /// Its own offers that the engine has not answered.
     offers: BTreeMap<u32, Offered>,
     last_offer: u32,
@@ -112,8 +112,8 @@ pub(super) struct Session {
 pub(super) struct HeldOffer {
     pub(super) id: u32,
     pub(super) offer: Description,
-    /// The m-lines of all its pictures.
-    pub(super) pictures: BTreeSet<String>,
+    /// The m-lines of its map.
+    pub(super) mids: BTreeSet<String>,
     pub(super) since: Instant,
 }
 
@@ -143,7 +143,7 @@ impl Session {
             channel: None,
             offered: None,
             held: None,
-            pictures: BTreeSet::new(),
+            mapped: BTreeSet::new(),
             offers: BTreeMap::new(),
             last_offer: 0,
             streams: BTreeMap::new(),
