@@ -338,7 +338,7 @@ async fn a_flood_on_one_id_does_not_delay_another_login() {
         slowest = slowest.max(begun.elapsed());
     }
     assert!(answers.len() < 199, "there was a flood all the time");
-    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
 }
 
 #[tokio::test]
@@ -357,7 +357,7 @@ async fn an_unknown_id_takes_as_long_as_a_wrong_key() {
         fastest
     };
     let (known, unknown) = (fastest("clientA").await, fastest("clientX").await);
-    assert!(known < unknown * 4 && unknown < known * 4, "{known:?} {unknown:?}");
+    assert!(known < unknown * 2 && unknown < known * 2, "{known:?} {unknown:?}");
 }
 
 #[tokio::test]

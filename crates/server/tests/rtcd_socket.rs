@@ -335,8 +335,8 @@ async fn a_first_offer_that_is_bad_or_never_comes_ends_the_session_as_captured()
     let server = TestServer::start_rtcd().await;
     let key = server.register("clientA").await;
     let scenarios = [
-        (include_str!("../../wire/tests/vectors/rtcd/ws-bad-first-offer.json"), 0.0..8.0),
-        (include_str!("../../wire/tests/vectors/rtcd/ws-signaling-timeout.json"), 10.0..30.0),
+        (include_str!("../../wire/tests/vectors/rtcd/ws-bad-first-offer.json"), 0.0..2.0),
+        (include_str!("../../wire/tests/vectors/rtcd/ws-signaling-timeout.json"), 10.0..12.0),
     ];
     // Kept open: of what a broken one was told the next is told again.
     let mut plugins = Vec::new();
