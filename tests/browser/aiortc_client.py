@@ -53,7 +53,10 @@ def from_base64url(text: str) -> bytes:
 
 
 class Tone(AudioStreamTrack):
-    """440 Hz at a tenth of full scale."""
+    """440 Hz, at a tenth of full scale unless somebody has another level."""
+
+    def level(self) -> int:
+        return 3_276
 
     def __init__(self):
         super().__init__()
@@ -64,7 +67,7 @@ class Tone(AudioStreamTrack):
         self.begun = self.begun or time.time()
         await asyncio.sleep(max(0, self.begun + self.sent / SAMPLE_RATE - time.time()))
         times = (self.sent + numpy.arange(SAMPLES)) / SAMPLE_RATE
-        wave = (numpy.sin(2 * math.pi * 440 * times) * 3276).astype(numpy.int16)
+        wave = (numpy.sin(2 * math.pi * 440 * times) * self.level()).astype(numpy.int16)
         frame = av.AudioFrame.from_ndarray(wave.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = SAMPLE_RATE
         frame.pts = self.sent

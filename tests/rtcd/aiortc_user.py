@@ -10,22 +10,18 @@ It reads commands from standard input and writes what it says to standard output
 
 import asyncio
 import base64
-import fractions
 import io
 import json
-import math
 import pathlib
 import re
 import sys
 import threading
-import time
 import zlib
 
 import av
 import msgpack
 import numpy
 from aiortc import (
-    AudioStreamTrack,
     MediaStreamError,
     RTCBundlePolicy,
     RTCConfiguration,
@@ -34,7 +30,7 @@ from aiortc import (
 )
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "browser"))
-from aiortc_client import SAMPLE_RATE, SAMPLES, with_one_fingerprint  # noqa: E402
+from aiortc_client import SAMPLE_RATE, Tone, with_one_fingerprint  # noqa: E402
 
 PING, PONG, SDP, LOCK, UNLOCK, MEDIA_MAP = 1, 2, 3, 7, 8, 9
 LOCK_EVERY_S = 0.1
@@ -43,26 +39,11 @@ ICE_TCP = re.compile(r"^a=candidate:\S+ \d+ tcp \d+ (\S+) (\d+) typ host tcptype
 CANDIDATES = re.compile(r"^a=(candidate:.*|end-of-candidates)\r\n", re.M)
 
 
-class Speech(AudioStreamTrack):
+class Speech(Tone):
     """Syllables of 200 ms with pauses between them."""
 
-    def __init__(self):
-        super().__init__()
-        self.sent = 0
-        self.begun = None
-
-    async def recv(self):
-        self.begun = self.begun or time.time()
-        await asyncio.sleep(max(0, self.begun + self.sent / SAMPLE_RATE - time.time()))
-        loud = self.sent // (SAMPLE_RATE // 5) % 2 == 0
-        times = (self.sent + numpy.arange(SAMPLES)) / SAMPLE_RATE
-        wave = (numpy.sin(2 * math.pi * 440 * times) * (9_000 if loud else 60)).astype(numpy.int16)
-        frame = av.AudioFrame.from_ndarray(wave.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate = SAMPLE_RATE
-        frame.pts = self.sent
-        frame.time_base = fractions.Fraction(1, SAMPLE_RATE)
-        self.sent += SAMPLES
-        return frame
+    def level(self) -> int:
+        return 9_000 if self.sent // (SAMPLE_RATE // 5) % 2 == 0 else 60
 
 
 class Bridge(asyncio.DatagramProtocol):

@@ -98,12 +98,21 @@ async function call(t, manners) {
   await ben.hide();
   await all(others(ben), (user) => isTold(user, ben, "screen"));
 
-  t.diagnostic("everybody leaves");
+  t.diagnostic("one leaves");
   plugin.leave(ivo.session);
   await until("his end", async () => plugin.ended.has(ivo.session));
   users.splice(users.indexOf(ivo), 1);
   await all(users, (user) => isTold(user, ivo, "voice"));
-  await all(users, (user) => checkNames(user, manners));
+
+  t.diagnostic("somebody new takes the place of his voice");
+  const nel = inBrowser("nel");
+  users.push(nel);
+  await enter(nel);
+  await nel.speak();
+  await all(others(nel), (user) => hears(user, nel));
+  await all(others(nel), (user) => checkNames(user, manners));
+
+  t.diagnostic("everybody leaves");
   for (const user of [leo, flo]) {
     await user.close();
     // Silence alone ends a session after half a minute. Over TCP a reset may take the last word with it; then the closed connection tells.

@@ -15,7 +15,7 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::Parser;
-use server::config::{Checked, ConfigError};
+use server::config::{Checked, ConfigError, RTCDS_FILE};
 
 use cli::{Arguments, Command, ConfigCommand, ImportCommand};
 
@@ -71,5 +71,9 @@ fn load(arguments: &Arguments) -> Result<Checked, ConfigError> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
     let (ours, rtcds) = (arguments.config.as_deref(), arguments.rtcd_config.as_deref());
-    server::config::load_with_rtcd(ours, rtcds, environment, &arguments.overrides())
+    let mut config = server::config::load_with_rtcd(ours, rtcds, environment, &arguments.overrides())?;
+    if rtcds.is_none() {
+        config.warnings.extend(server::config::unread_file(RTCDS_FILE.as_ref()));
+    }
+    Ok(config)
 }

@@ -7,6 +7,8 @@
     reason = "a helper that fails fails its test"
 )]
 
+mod support;
+
 use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
@@ -14,29 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The binary with this data folder, listening on free ports of loopback.
 fn countersign(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("COUNTERSIGN__") || name.starts_with("RTCD_") {
-            command.env_remove(name);
-        }
-    }
-    command
-        .current_dir(folder)
-        .args([
-            "--data-dir",
-            "data",
-            "--set",
-            "http.listen=127.0.0.1:0",
-            "--set",
-            "media.listen_udp=127.0.0.1:0",
-            "--set",
-            "media.listen_tcp=127.0.0.1:0",
-        ])
-        .args(arguments)
-        .stdin(Stdio::null());
+    let mut command = support::on_loopback(folder);
+    command.args(arguments);
     command
 }
 
@@ -44,11 +26,8 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
     countersign(folder, arguments).output().unwrap()
 }
 
-/// Runs a command that must succeed; returns what it printed.
 fn printed(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    support::printed(run(folder, arguments))
 }
 
 struct Serving {

@@ -6,6 +6,8 @@
     reason = "a helper that fails fails its test"
 )]
 
+mod support;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -52,7 +54,7 @@ fn rtcds_environment_and_file_are_enough() {
     );
     std::fs::write(here.join("rtcd.toml"), ports).unwrap();
     let start = |arguments: &[&str]| {
-        let mut command = bare(here);
+        let mut command = support::bare(here);
         command.envs([
             ("RTCD_API_HTTP_LISTENADDRESS", "127.0.0.1:0"),
             ("RTCD_API_SECURITY_ALLOWSELFREGISTRATION", "1"),
@@ -97,6 +99,45 @@ fn rtcds_environment_and_file_are_enough() {
     let said = String::from_utf8(wrong.stderr).unwrap();
     let expected = "countersign: RTCD_RTC_ICEPORTUDP: rtc.ice_port_udp: expected a whole number, found nothing; unset it";
     assert!(wrong.status.code() == Some(2) && said.starts_with(expected), "{said}");
+}
+
+/// rtcd reads `config/config.toml` of the folder in which it is started. Here a line says why there is no rtcd.
+#[test]
+fn a_file_that_rtcd_would_find_by_itself_is_told_and_not_read() {
+    const TOLD: &str = "config/config.toml has settings of rtcd's and is not read: rtcd finds it by itself, here it is named: \
+                        --rtcd-config config/config.toml";
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let check = |file: &str, arguments: &[&str]| {
+        std::fs::create_dir_all(here.join("config")).unwrap();
+        std::fs::write(here.join("config/config.toml"), file).unwrap();
+        let checked =
+            support::bare(here).args(["--data-dir", "data", "config", "check"]).args(arguments).output();
+        let checked = checked.unwrap();
+        assert!(checked.status.success(), "{file}");
+        String::from_utf8(checked.stderr).unwrap()
+    };
+    let of_rtcd = "[logger]\nenable_file = false\n[rtc]\nice_port_udp = 8443\n";
+    assert!(!check(of_rtcd, &["--rtcd-config", "config/config.toml"]).contains("is not read"));
+    for of_others in ["", "[server]\nport = 1\n", "no TOML"] {
+        assert_eq!(check(of_others, &[]), "", "{of_others}");
+    }
+    assert_eq!(check(of_rtcd, &[]), format!("warning: {TOLD}\n"));
+    let mut serving =
+        support::on_loopback(here).arg("serve").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = BufReader::new(serving.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut said = Vec::new();
+    for line in log {
+        let started = line.contains(": started ");
+        said.push(line);
+        if started {
+            break;
+        }
+    }
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    assert!(said.iter().any(|line| line.contains(TOLD)), "{said:?}");
+    assert!(said.last().unwrap().contains("rtcd=None"), "{said:?}");
 }
 
 /// A port that rtcd would take.
@@ -222,31 +263,11 @@ impl Drop for Serving {
     }
 }
 
-/// The binary in this folder, without what the environment says.
-fn bare(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("COUNTERSIGN__") || name.starts_with("RTCD_") {
-            command.env_remove(name);
-        }
-    }
-    command.current_dir(folder).stdin(Stdio::null());
-    command
-}
-
 fn countersign(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = bare(folder);
-    let sets = [
-        "http.listen=127.0.0.1:0",
-        "media.listen_udp=127.0.0.1:0",
-        "media.listen_tcp=127.0.0.1:0",
-        "faces.rtcd.enabled=true",
-        "faces.rtcd.listen=127.0.0.1:0",
-        "faces.rtcd.allow_self_registration=true",
-    ];
-    command.args(["--data-dir", "data"]);
-    command.args(sets.iter().flat_map(|set| ["--set", set])).args(arguments);
+    let face = ["enabled=true", "listen=127.0.0.1:0", "allow_self_registration=true"];
+    let mut command = support::on_loopback(folder);
+    command.args(face.iter().flat_map(|set| ["--set".to_owned(), format!("faces.rtcd.{set}")]));
+    command.args(arguments);
     command
 }
 
@@ -254,9 +275,6 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
     countersign(folder, arguments).output().unwrap()
 }
 
-/// Runs a command that must succeed; returns what it printed.
 fn printed(folder: &Path, arguments: &[&str]) -> String {
-    let output = run(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    support::printed(run(folder, arguments))
 }

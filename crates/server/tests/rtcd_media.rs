@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sfu::Source;
 use testkit::clients::rtcd::{By, Party, Plugin, User, stream};
-use testkit::server::{TestServer, tls_client};
+use testkit::server::TestServer;
 use tokio::time::timeout;
 use wire::rtcd::{ChannelMessage, ClientMessage, ServerMessage, Signal, Tracked};
 
@@ -115,33 +115,6 @@ async fn a_whole_call(by: By) {
     let alone = |party: &Party| party.users["ben"].map.values().all(|mapped| mapped.kind == Tracked::Voice);
     party.play_until("nothing is left to see", alone).await;
     assert!(party.others.is_empty() && !party.users["ben"].ended);
-}
-
-#[tokio::test]
-async fn descriptions_and_candidates_are_relayed_over_tls() {
-    let face = [
-        ("enabled", "true"),
-        ("listen", "127.0.0.1:0"),
-        ("allow_self_registration", "true"),
-        ("tls", "self-signed"),
-    ];
-    let keys = face.map(|(key, value)| (format!("faces.rtcd.{key}"), value));
-    let more: Vec<_> = keys.iter().map(|(key, value)| (key.as_str(), *value)).collect();
-    let server = TestServer::start_with(&more).await;
-    let pem = std::fs::read(server.data().join("tls-cert.pem")).unwrap();
-    let (at, key) = (server.rtcd(), "k".repeat(32));
-    let register = tls_client(&pem).post(format!("https://localhost:{}/register", at.port()));
-    let body = serde_json::json!({"clientID": REALM, "authKey": key});
-    assert_eq!(register.json(&body).send().await.unwrap().status(), 201);
-    assert_eq!(Plugin::open_over_tls(at, &pem, REALM, &"x".repeat(32)).await.err(), Some(401));
-    let mut party = Party::new(REALM, Plugin::open_over_tls(at, &pem, REALM, &key).await.unwrap());
-    for session in ["ana", "ben"] {
-        party.enter(CALL, session, By::Plugin).await;
-    }
-    party.play_until("both are in", |party| party.users.values().all(User::is_in)).await;
-    assert!(party.users.values().all(|user| user.candidates.len() >= 2));
-    party.publish("ana", &[Source::Voice]);
-    party.play_until("she is heard", |party| party.heard("ben", "ana", Tracked::Voice) > 20).await;
 }
 
 #[tokio::test]

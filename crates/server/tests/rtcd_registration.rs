@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use testkit::clients::rtcd::Plugin;
-use testkit::server::{TestServer, answer, http_client, http_client_from, tls_client};
+use testkit::server::{TestServer, answer, http_client, http_client_from};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -339,7 +338,7 @@ async fn a_flood_on_one_id_does_not_delay_another_login() {
         slowest = slowest.max(begun.elapsed());
     }
     assert!(answers.len() < 199, "there was a flood all the time");
-    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
 }
 
 #[tokio::test]
@@ -358,7 +357,7 @@ async fn an_unknown_id_takes_as_long_as_a_wrong_key() {
         fastest
     };
     let (known, unknown) = (fastest("clientA").await, fastest("clientX").await);
-    assert!(known < unknown * 4 && unknown < known * 4, "{known:?} {unknown:?}");
+    assert!(known < unknown * 2 && unknown < known * 2, "{known:?} {unknown:?}");
 }
 
 #[tokio::test]
@@ -389,78 +388,18 @@ async fn metrics_are_for_the_admin_unless_they_are_open() {
 }
 
 #[tokio::test]
-async fn registration_login_basic_and_bearer_work_over_tls() {
-    let server =
-        start(&[("faces.rtcd.allow_self_registration", "true"), ("faces.rtcd.tls", "self-signed")]).await;
-    let pem = std::fs::read(server.data().join("tls-cert.pem")).unwrap();
-    let client =
-        Client::builder().tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()]).build().unwrap();
-    let url = |path: &str| format!("https://{}{path}", server.rtcd());
-    let body = json!({"clientID": "clientA", "authKey": KEY}).to_string();
-    assert_eq!(answer(client.post(url("/register")).body(body.clone())).await.0, StatusCode::CREATED);
-    let (_, logged) = answer(client.post(url("/login")).body(body)).await;
-    let token = logged["bearerToken"].as_str().unwrap();
-    let other = json!({"clientID": "other"}).to_string();
-    let ask = || client.post(url("/unregister")).body(other.clone());
-    assert_eq!(answer(ask().basic_auth("clientA", Some(KEY))).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(answer(ask().bearer_auth(token)).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(answer(client.get(url("/version"))).await.0, StatusCode::OK);
-    // Nothing is said to who does not encrypt.
-    let plain = http_client().get(format!("http://{}/version", server.rtcd())).send().await;
-    assert!(plain.is_err());
-}
-
-#[tokio::test]
-async fn the_whole_security_page_holds_over_tls() {
-    let server =
-        start(&[("faces.rtcd.allow_self_registration", "true"), ("faces.rtcd.tls", "self-signed")]).await;
-    let pem = std::fs::read(server.data().join("tls-cert.pem")).unwrap();
-    let client = tls_client(&pem);
-    let base = format!("https://localhost:{}", server.rtcd().port());
-    let post = |path: &str, body: Value| client.post(format!("{base}{path}")).body(body.to_string());
-    let credentials = |key: &str| json!({"clientID": "clientA", "authKey": key});
-    // Registration: JSON, 201 and JSON; what is kept is a hash, of one's own id alone.
-    assert_eq!(
-        answer(post("/register", credentials(KEY))).await,
-        (StatusCode::CREATED, json!({"clientID": "clientA", "code": "201"}))
-    );
-    let again = answer(post("/register", credentials(OTHER_KEY))).await;
-    assert_eq!(again.1["error"], "registration failed: already registered");
-    let (mut kept, mut hashed) = (Vec::new(), false);
-    for file in std::fs::read_dir(server.data()).unwrap() {
-        kept = std::fs::read(file.unwrap().path()).unwrap_or_default();
-        let has = |text: &[u8]| kept.windows(text.len()).any(|part| part == text);
-        assert!(!has(KEY.as_bytes()), "the key itself is nowhere");
-        hashed |= has(b"$2") && has(b"clientA");
+async fn what_stands_in_the_place_of_write_times_is_told() {
+    let server = TestServer::start_rtcd().await;
+    let shown = http_client().get(url(&server, "/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(shown.contains("# TYPE rtcd_rtc_rtp_tracks_writes_time histogram\n"));
+    assert!(!shown.contains("rtcd_rtc_rtp_tracks_writes_time_"), "and no series of it");
+    let own = server.admin(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    for name in ["cpu_seconds", "send_lost", "tcp_dropped"] {
+        assert!(
+            own.contains(&format!("\ncountersign_media_shard_{name}_total{{shard=\"0\"}} ")),
+            "{name}: {own}"
+        );
     }
-    assert!(hashed && !kept.is_empty());
-    // Authentication: Basic, and a Bearer token by login.
-    let other = || post("/unregister", json!({"clientID": "other"}));
-    let (_, logged) = answer(post("/login", credentials(KEY))).await;
-    let token = logged["bearerToken"].as_str().unwrap();
-    let beheaded = &token[1..];
-    let rows = [
-        ("its key", other().basic_auth("clientA", Some(KEY)), 403),
-        ("another key", other().basic_auth("clientA", Some(OTHER_KEY)), 401),
-        ("another id", other().basic_auth("clientB", Some(KEY)), 401),
-        ("no credential", other(), 401),
-        ("its token", other().bearer_auth(token), 403),
-        ("another token", other().bearer_auth(beheaded), 401),
-    ];
-    for (what, request, expected) in rows {
-        assert_eq!(answer(request).await.0.as_u16(), expected, "{what}");
-    }
-    assert_eq!(answer(post("/login", credentials(OTHER_KEY))).await.0.as_u16(), 400);
-    // The WebSocket that relays descriptions and candidates.
-    let at = server.rtcd();
-    let mut plugin = Plugin::open_over_tls(at, &pem, "clientA", KEY).await.unwrap();
-    assert_eq!(Plugin::open_over_tls(at, &pem, "clientA", OTHER_KEY).await.err(), Some(401));
-    assert_eq!(Plugin::open_over_tls(at, &pem, "clientB", KEY).await.err(), Some(401));
-    // The end of all of it.
-    let gone = post("/unregister", json!({"clientID": "clientA"})).bearer_auth(token);
-    assert_eq!(answer(gone).await, (StatusCode::OK, json!({"code": "200"})));
-    assert_eq!(plugin.next().await, Err(Some(1008)));
-    assert_eq!(answer(other().bearer_auth(token)).await.0.as_u16(), 401);
 }
 
 async fn start(more: &[(&str, &str)]) -> TestServer {

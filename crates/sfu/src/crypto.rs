@@ -4,7 +4,7 @@
 //! up the AES key of AES-CM, which peers without GCM get, for every packet; ours once.
 
 mod key;
-mod pieces;
+pub(crate) mod pieces;
 mod srtp;
 
 use std::sync::{Arc, OnceLock};

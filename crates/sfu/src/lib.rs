@@ -22,6 +22,7 @@ mod forward;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzed;
+mod lines;
 mod lock;
 mod names;
 mod negotiate;

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::media::{Direction, MediaKind, Mid};
+use str0m::media::Mid;
 
 use crate::command::{Glare, Names, Sending, SignalRefusal, Source};
+use crate::lines::{Lines, Plan};
 use crate::lock::Lock;
 use crate::names;
 use crate::participant::Participant;
-use crate::sdp::{self, Kind, MAX_SECTIONS, Outline};
+use crate::sdp::{self, Kind, Outline};
 use crate::sources::Promise;
 use crate::track::Format;
 
@@ -23,11 +24,6 @@ use crate::track::Format;
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
 /// M-lines that one participant may send on.
 pub(crate) const MAX_PUBLISHED: usize = 16;
-/// M-lines that we open on one connection: enough for a room of 100 with two tracks each, and some screens. None is ever used for
-/// another publisher's track, so those of people who have gone add up.
-const MAX_OPENED: usize = MAX_SECTIONS - MAX_PUBLISHED;
-/// M-lines of the absent that make a new connection worth its while when there is room for no more.
-const MANY_ABSENT: usize = MAX_OPENED / 4;
 
 #[derive(Default)]
 pub(crate) struct Negotiation {
@@ -46,6 +42,7 @@ pub(crate) struct Negotiation {
     pub lock: Lock,
     /// What the participant sends on its m-lines, in their order.
     pub promises: Vec<Promise>,
+    pub lines: Lines,
 }
 
 /// An offer of the participant that is yet to be looked at.
@@ -61,6 +58,8 @@ struct Pending {
     sdp: String,
     /// M-lines that it asks the participant to receive on.
     asking: Vec<Mid>,
+    /// Stopped m-lines whose places it gives to others.
+    replaced: Vec<Mid>,
     repeat_at: Instant,
     /// For how long the participant's own offers give way to it.
     insists_until: Instant,
@@ -157,6 +156,7 @@ impl Participant {
         self.negotiation.promises = promises;
         self.publish();
         self.settle_outgoing();
+        self.settle_stopped();
         self.outgoing.iter_mut().for_each(|track| track.declined = false);
         let answer = self.dress(&answer.to_sdp_string());
         Ok(if self.profile.manners.prefers_its_codecs { sdp::in_order_of(&text, &answer) } else { answer })
@@ -189,12 +189,15 @@ impl Participant {
         let Some(pending) = self.negotiation.pending.take_if(is_answered) else {
             return Ok(());
         };
+        // str0m has the new ones in their places only when it has the old ones no more.
+        pending.replaced.iter().for_each(|mid| self.rtc.direct_api().remove_media(*mid));
         if self.rtc.sdp_api().accept_answer(pending.offer, answer).is_err() {
             // The participant has the m-lines of our offer, and we do not.
             self.spent = true;
             return Err(SignalRefusal::BadSdp);
         }
         self.settle_outgoing();
+        self.settle_stopped();
         for track in self.outgoing.iter_mut().filter(|track| track.wanted && !track.active) {
             track.declined |= track.mid.is_some_and(|mid| pending.asking.contains(&mid));
         }
@@ -212,54 +215,17 @@ impl Participant {
             .take()
             .map(|due| self.negotiation.idle_from.map_or(due, |idle| idle.max(due)));
         let waited = due.map_or(Duration::ZERO, |due| self.negotiation.lock.kept_since(due));
-        let agreed_to_send =
-            |mid: &Mid| self.rtc.media(*mid).is_some_and(|media| media.direction().is_sending());
-        let open: Vec<Mid> =
-            self.outgoing.iter().filter_map(|track| track.mid).filter(agreed_to_send).collect();
-        let mut opened = self.outgoing.iter().filter(|track| track.mid.is_some()).count();
-        let absent = self.outgoing.iter().filter(|track| track.mid.is_some() && !track.wanted).count();
-        let mut asking = Vec::new();
-        // It may send on an m-line that we opened.
-        let it_sends: Vec<Mid> = self.negotiation.promises.iter().map(|promise| promise.mid).collect();
-        let mut changes = self.rtc.sdp_api();
-        for track in &mut self.outgoing {
-            match track.mid {
-                None if track.wanted && opened >= MAX_OPENED => self.spent |= absent >= MANY_ABSENT,
-                None if track.wanted => {
-                    opened += 1;
-                    let kind = if track.source.is_audio() { MediaKind::Audio } else { MediaKind::Video };
-                    // What str0m takes for the track's name is the CNAME of its reports, too.
-                    let (stream, cname) = (track.name.stream.clone(), track.name.cname.clone());
-                    let mid = changes.add_media(kind, Direction::SendOnly, Some(stream), Some(cname), None);
-                    asking.push(mid);
-                    track.mid = Some(mid);
-                }
-                Some(mid) if track.wanted && !track.active && !track.declined => {
-                    let both = it_sends.contains(&mid);
-                    changes.set_direction(mid, if both { Direction::SendRecv } else { Direction::SendOnly });
-                    asking.push(mid);
-                }
-                // Not `active`: a track may have become unwanted while another offer waited for its answer.
-                Some(mid) if !track.wanted && open.contains(&mid) => {
-                    let still = it_sends.contains(&mid);
-                    changes.set_direction(mid, if still { Direction::RecvOnly } else { Direction::Inactive });
-                }
-                _ => {}
-            }
-        }
-        if self.spent {
-            return None;
-        }
-        let (offer, pending) = changes.apply()?;
+        let Plan { offer, pending, asking, replaced, .. } = self.line_up()?;
         for track in self.outgoing.iter_mut().filter(|track| !track.wanted) {
             track.active = false;
         }
-        let (id, sdp) = (self.negotiation.next_id, self.dress(&offer.to_sdp_string()));
+        let sdp = sdp::in_place_of(&self.dress(&offer.to_sdp_string()), &replaced);
+        let (id, replaced) = (self.negotiation.next_id, replaced.into_iter().map(|(old, _)| old).collect());
         self.negotiation.next_id = id.wrapping_add(1);
         let (text, later) = (sdp.clone(), now + REPEAT_AFTER);
         let (repeat_at, insists_until) = (later, later);
         self.negotiation.pending =
-            Some(Pending { id, offer: pending, sdp: text, asking, repeat_at, insists_until });
+            Some(Pending { id, offer: pending, sdp: text, asking, replaced, repeat_at, insists_until });
         Some(OurOffer { id, sdp, sending: self.sending(), waited })
     }
 

@@ -1,5 +1,6 @@
 //! What participants of a room mean to each other: joining, leaving, and who sees whose tracks.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use rand::Rng;
@@ -390,16 +391,17 @@ impl Shard {
     /// offers of a large room take long enough to keep packets waiting.
     fn rewire(&mut self, now: Instant, room: RoomId) {
         let Some(members) = self.rooms.get(&room).map(|room| room.members.clone()) else { return };
-        let mut tracks = Vec::new();
+        let (mut tracks, mut present) = (Vec::new(), BTreeSet::new());
         for seat in &members {
             let Some(publisher) = self.seats.get_mut(*seat) else { continue };
+            present.insert(publisher.id);
             for track in &mut publisher.published {
                 track.viewers.clear();
                 tracks.push((*seat, publisher.id, track.source, publisher.profile.stream.clone()));
             }
         }
         for viewer in &members {
-            self.rewire_viewer(*viewer, &tracks);
+            self.rewire_viewer(*viewer, &tracks, &present);
         }
         self.rank_voices(room);
         for viewer in &members {
@@ -411,15 +413,19 @@ impl Shard {
         }
     }
 
-    fn rewire_viewer(&mut self, viewer: Seat, tracks: &[(Seat, ParticipantId, Source, String)]) {
+    fn rewire_viewer(
+        &mut self,
+        viewer: Seat,
+        tracks: &[(Seat, ParticipantId, Source, String)],
+        present: &BTreeSet<ParticipantId>,
+    ) {
         let Self { seats, by_id, rng, .. } = self;
         let Some(participant) = seats.get_mut(viewer) else { return };
         participant.outgoing.iter_mut().for_each(|track| track.wanted = false);
         for (_, publisher, source, stream) in tracks.iter().filter(|(seat, ..)| *seat != viewer) {
-            let had = participant
-                .outgoing
-                .iter()
-                .position(|track| (track.publisher, track.source) == (*publisher, *source));
+            let had = participant.outgoing.iter().position(|track| {
+                (track.publisher, track.source, track.stopped) == (*publisher, *source, false)
+            });
             let index = had.unwrap_or_else(|| {
                 // Half the range: the first roll-over is some time away, as RFC 3711 §3.3.1 advises.
                 let first_seq = rng.random_range(0..0x8000);
@@ -428,13 +434,14 @@ impl Shard {
                 participant.outgoing.len() - 1
             });
             if let Some(track) = participant.outgoing.get_mut(index) {
-                track.wanted = true;
+                (track.wanted, track.gone) = (true, false);
             }
         }
-        // What has no m-line yet is forgotten; what has one keeps it for when its publisher comes again.
+        // What has no m-line yet is forgotten; what has one keeps it for when its publisher sends that again.
         participant.outgoing.retain(|track| track.wanted || track.mid.is_some());
         for track in participant.outgoing.iter_mut().filter(|track| !track.wanted) {
             track.declined = false;
+            track.gone = !present.contains(&track.publisher);
             // str0m forgets which numbers of a withdrawn track it has seen. If it is published again, none may reach the viewer twice:
             // equal numbers over different bytes give AES-GCM's authentication key away.
             _ = track.rewriter.restart();

@@ -1,8 +1,9 @@
 //! What we must know of a description before str0m sees it, and what we change in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use str0m::IceCreds;
+use str0m::media::Mid;
 
 use crate::command::SignalRefusal;
 
@@ -291,6 +292,49 @@ pub(crate) fn in_order_of(offer: &str, answer: &str) -> String {
     text
 }
 
+/// Returns the SSRCs of some m-lines of a description of ours.
+pub(crate) fn ssrcs(sdp: &str, of: impl Fn(&str) -> bool) -> BTreeSet<u32> {
+    let sections = split_sections(sdp).into_iter().filter(|section| mids(section).any(&of));
+    let lines = sections.flat_map(|section| section.lines().filter_map(|line| line.strip_prefix("a=ssrc:")));
+    lines.filter_map(|line| line.split(' ').next()?.parse().ok()).collect()
+}
+
+/// Moves m-lines of a description of ours into the places of stopped ones, which it then has no more (RFC 8829 §5.2.2): old and new mids.
+pub(crate) fn in_place_of(sdp: &str, replaced: &[(Mid, Mid)]) -> String {
+    if replaced.is_empty() {
+        return sdp.to_owned();
+    }
+    let mid_of = |section: &str| mids(section).next().map_or_else(|| Mid::from(""), Mid::from);
+    let sections: Vec<(Mid, &str)> =
+        split_sections(sdp).into_iter().map(|section| (mid_of(section), section)).collect();
+    let find = |mid: Mid| sections.iter().find(|(had, _)| *had == mid).copied();
+    let placed = sections.iter().copied().filter_map(|(mid, section)| {
+        let moved = replaced.iter().any(|(_, new)| *new == mid);
+        match replaced.iter().find(|(old, _)| *old == mid) {
+            Some((_, new)) => find(*new),
+            None => (!moved).then_some((mid, section)),
+        }
+    });
+    let placed: Vec<(Mid, &str)> = placed.collect();
+    let mut text = String::with_capacity(sdp.len());
+    let (session, media) = placed.split_at(placed.len().min(1));
+    for line in session.iter().flat_map(|(_, session)| session.split_inclusive('\n')) {
+        match line.strip_prefix("a=group:BUNDLE ") {
+            Some(bundled) => text.push_str(&in_order(bundled, media)),
+            None => text.push_str(line),
+        }
+    }
+    text.extend(media.iter().map(|(_, section)| *section));
+    text
+}
+
+/// The group of all m-lines that are in it, in their order, as some read it.
+fn in_order(bundled: &str, sections: &[(Mid, &str)]) -> String {
+    let bundled: BTreeSet<Mid> = bundled.split_whitespace().map(Mid::from).collect();
+    let mids = sections.iter().map(|(mid, _)| mid).filter(|mid| bundled.contains(*mid));
+    mids.fold("a=group:BUNDLE".to_owned(), |line, mid| line + " " + mid) + "\r\n"
+}
+
 fn is_direction(line: &str) -> bool {
     matches!(line, "a=sendrecv" | "a=sendonly" | "a=recvonly" | "a=inactive")
 }
@@ -323,6 +367,22 @@ mod tests {
         assert_eq!(
             sections,
             [("0", Kind::Audio, true), ("1", Kind::Video, false), ("2", Kind::Application, false)]
+        );
+    }
+
+    #[test]
+    fn new_m_lines_stand_in_the_places_of_stopped_ones() {
+        let sdp = |group: &str, mids: &[(u16, &str)]| {
+            let section = |(port, mid): &(u16, &str)| format!("m=audio {port} X 111\r\na=mid:{mid}\r\n");
+            let sections: String = mids.iter().map(section).collect();
+            format!("v=0\r\na=group:BUNDLE {group}\r\na=ice-lite\r\n{sections}")
+        };
+        let whole = sdp("a c x y z", &[(9, "a"), (0, "b"), (9, "c"), (0, "d"), (9, "x"), (9, "y"), (9, "z")]);
+        let mid = |mid: &str| Mid::from(mid);
+        assert_eq!(in_place_of(&whole, &[]), whole);
+        assert_eq!(
+            in_place_of(&whole, &[(mid("d"), mid("x")), (mid("b"), mid("y"))]),
+            sdp("a y c x z", &[(9, "a"), (9, "y"), (9, "c"), (9, "x"), (9, "z")])
         );
     }
 

@@ -178,8 +178,8 @@ impl Layer {
 /// A picture as a viewer knows it: whose, and what it shows.
 pub(crate) type Picture = (ParticipantId, Source);
 
-/// A track of somebody else that we send to the participant. It keeps its m-line for good: receivers tie an m-line to the track they first
-/// saw on it.
+/// A track of somebody else that we send to the participant. It keeps its m-line as long as its publisher is in the room: receivers tie an
+/// m-line to the track they first saw on it.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub publisher: ParticipantId,
@@ -189,6 +189,10 @@ pub(crate) struct Outgoing {
     pub wanted: bool,
     /// Whether the participant has agreed to receive it.
     pub active: bool,
+    /// Whether its publisher has left the room.
+    pub gone: bool,
+    /// Whether its m-line is stopped on our side.
+    pub stopped: bool,
     /// Whether the participant has answered that it does not want it; asked again only after something has changed.
     pub declined: bool,
     pub ssrc: Option<Ssrc>,
@@ -207,6 +211,8 @@ impl Outgoing {
             mid: None,
             wanted: false,
             active: false,
+            gone: false,
+            stopped: false,
             declined: false,
             ssrc: None,
             pts: Vec::new(),

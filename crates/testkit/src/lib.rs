@@ -11,6 +11,7 @@
     reason = "test code: a broken assumption should fail the test, loudly"
 )]
 
+pub mod certificate;
 pub mod clients;
 pub mod measure;
 pub mod server;

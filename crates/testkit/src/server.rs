@@ -17,6 +17,7 @@ pub struct TestServer {
     /// Where it listens.
     pub address: SocketAddr,
     folder: TempDir,
+    variables: Vec<(String, String)>,
     more: Vec<(String, String)>,
 }
 
@@ -28,7 +29,12 @@ impl TestServer {
 
     /// The same, with other configuration besides: keys and values.
     pub async fn start_with(more: &[(&str, &str)]) -> Self {
-        Self::start_in_with(tempfile::tempdir().unwrap(), more).await
+        Self::start_with_variables(&[], more).await
+    }
+
+    /// The same, with variables of the environment too.
+    pub async fn start_with_variables(variables: &[(&str, &str)], more: &[(&str, &str)]) -> Self {
+        Self::start_in_with(tempfile::tempdir().unwrap(), owned(variables), owned(more)).await
     }
 
     /// The same, with the rtcd face, where anybody may register.
@@ -44,7 +50,11 @@ impl TestServer {
         Self::start_with(&more).await
     }
 
-    async fn start_in_with(folder: TempDir, more: &[(&str, &str)]) -> Self {
+    async fn start_in_with(
+        folder: TempDir,
+        variables: Vec<(String, String)>,
+        more: Vec<(String, String)>,
+    ) -> Self {
         let data = folder.path().join("data");
         let flag = |key: &str, value: &str| Override {
             key: key.into(),
@@ -57,20 +67,18 @@ impl TestServer {
             flag("media.listen_udp", "127.0.0.1:0"),
             flag("media.listen_tcp", "127.0.0.1:0"),
         ];
-        let owned = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let more = more.iter().map(|(key, value)| flag(key, value));
-        let flags: Vec<Override> = flags.into_iter().chain(more).collect();
-        let running = Server::start(load(None, [], &flags).unwrap()).await.unwrap();
+        let others = more.iter().map(|(key, value)| flag(key, value));
+        let flags: Vec<Override> = flags.into_iter().chain(others).collect();
+        let running = Server::start(load(None, variables.clone(), &flags).unwrap()).await.unwrap();
         let admin_token = std::fs::read_to_string(data.join("admin-token")).unwrap().trim().to_owned();
         let address = running.addresses.http;
-        Self { running: Some(running), admin_token, address, folder, more: owned }
+        Self { running: Some(running), admin_token, address, folder, variables, more }
     }
 
     /// Stops it, and starts another one in the same data folder; its port is another one.
     pub async fn restart(mut self) -> Self {
         self.running.take().unwrap().stop(Duration::from_secs(5)).await;
-        let more: Vec<_> = self.more.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        Self::start_in_with(self.folder, &more).await
+        Self::start_in_with(self.folder, self.variables, self.more).await
     }
 
     /// Waits as a stop does for the calls of the rtcd face, without stopping then.
@@ -189,6 +197,10 @@ pub fn http_client_from(address: IpAddr) -> Client {
 pub fn tls_client(pem: &[u8]) -> Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Client::builder().tls_certs_only([reqwest::Certificate::from_pem(pem).unwrap()]).build().unwrap()
+}
+
+fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// Sends a request; returns status and JSON, `null` for an empty body.

@@ -156,6 +156,8 @@ fn joins_say_what_is_there_and_nothing_more() {
     };
     let bare = join(&[b"\x83"]);
     assert_eq!((bare.channel.as_deref(), bare.av1, bare.by_channel), (None, None, None));
+    // rtcd's decoder takes bytes for the name of a member.
+    assert_eq!(join(&[b"\x84\xc4\x0aav1Support\xc3"]).av1, Some(true));
     let odd: [(&[u8], Option<bool>); 4] =
         [(b"\xc3", Some(true)), (b"\xc0", None), (b"\x01", None), (b"\xa4true", None)];
     for (value, av1) in odd {

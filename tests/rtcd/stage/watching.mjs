@@ -66,7 +66,8 @@ export async function checkNames(user, { byChannel, udp }) {
     assert.equal(way, byChannel ? "channel" : "plugin");
     assert.ok(maps > 0, `${user.session}: an offer without a map before it`);
     assert.deepEqual(mids.filter((mid) => !map.includes(mid)), [], `${user.session}: the map came before the offer`);
-    maps = byChannel ? 0 : maps - 1;
+    // By the plugin an offer without a new m-line may overtake its map, whose names are those of before.
+    if (byChannel) maps = 0;
   }
   assert.ok(tracks.length >= 2, `${user.session}: ${tracks.length} tracks`);
   for (const { mid, id, streams, cnames, mapped, kind } of tracks) {

@@ -115,16 +115,8 @@ impl Store {
     /// # Errors
     /// `NotFound`, `Unavailable`.
     pub async fn delete_console_token(&self, hash: &TokenHash, entry: &AuditEntry) -> Result<(), StoreError> {
-        let mut change = self.write().await?;
-        let deleted = sqlx::query("DELETE FROM console_tokens WHERE token_hash = $1")
-            .bind(hash.to_hex())
-            .execute(&mut *change)
-            .await?;
-        if deleted.rows_affected() == 0 {
-            return Err(StoreError::NotFound);
-        }
-        audit::append(&mut change, entry).await?;
-        Ok(change.commit().await?)
+        let deleted = sqlx::query("DELETE FROM console_tokens WHERE token_hash = $1").bind(hash.to_hex());
+        self.change_one(deleted, entry).await
     }
 }
 

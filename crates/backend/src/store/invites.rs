@@ -67,7 +67,6 @@ impl Store {
     /// # Errors
     /// `NotFound` when there is no such room or it has ended, `Conflict` when the id or the hash is taken, `Unavailable`.
     pub async fn create_invite(&self, invite: &NewInvite, entry: &AuditEntry) -> Result<(), StoreError> {
-        let mut change = self.write().await?;
         let made = sqlx::query(
             "INSERT INTO invites (invite_id, room_id, token_hash, uses, permissions, created_at, expires_at)
              SELECT $1, room_id, $2, $3, $4, $5, $6 FROM rooms WHERE room_id = $7 AND ended_at IS NULL",
@@ -78,14 +77,8 @@ impl Store {
         .bind(invite.permissions.to_string())
         .bind(stored(invite.created_at.0))
         .bind(stored(invite.expires_at.0))
-        .bind(invite.room.to_string())
-        .execute(&mut *change)
-        .await?;
-        if made.rows_affected() == 0 {
-            return Err(StoreError::NotFound);
-        }
-        audit::append(&mut change, entry).await?;
-        Ok(change.commit().await?)
+        .bind(invite.room.to_string());
+        self.change_one(made, entry).await
     }
 
     /// Returns every invite of a room, newest first.

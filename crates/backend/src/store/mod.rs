@@ -21,7 +21,8 @@ pub use sessions::{NewSession, SessionRecord};
 
 use std::path::Path;
 
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::query::Query;
+use sqlx::{Any, AnyPool, Database, Transaction};
 
 /// A handle on the store; clones share its connections.
 #[derive(Debug, Clone)]
@@ -53,7 +54,22 @@ impl Store {
     async fn write(&self) -> Result<Transaction<'static, Any>, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
+
+    /// Changes what a statement names, and writes the act down with it.
+    ///
+    /// # Errors
+    /// `NotFound` when it names nothing, `Conflict`, `Unavailable`.
+    async fn change_one(&self, statement: Statement<'_>, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut change = self.write().await?;
+        if statement.execute(&mut *change).await?.rows_affected() == 0 {
+            return Err(StoreError::NotFound);
+        }
+        audit::append(&mut change, entry).await?;
+        Ok(change.commit().await?)
+    }
 }
+
+type Statement<'a> = Query<'a, Any, <Any as Database>::Arguments>;
 
 /// Why the store did not do what was asked. Nothing was changed. The texts are for the log; they hold no stored value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -96,16 +96,8 @@ impl Store {
     /// # Errors
     /// `NotFound`, `Unavailable`.
     pub async fn unregister_realm(&self, realm: &RealmId, entry: &AuditEntry) -> Result<(), StoreError> {
-        let mut change = self.write().await?;
-        let deleted = sqlx::query("DELETE FROM realms WHERE realm_id = $1")
-            .bind(realm.as_str())
-            .execute(&mut *change)
-            .await?;
-        if deleted.rows_affected() == 0 {
-            return Err(StoreError::NotFound);
-        }
-        audit::append(&mut change, entry).await?;
-        Ok(change.commit().await?)
+        let deleted = sqlx::query("DELETE FROM realms WHERE realm_id = $1").bind(realm.as_str());
+        self.change_one(deleted, entry).await
     }
 
     /// Keeps a token in the place of the one that its realm had.
@@ -113,7 +105,6 @@ impl Store {
     /// # Errors
     /// `NotFound` when the realm is not there or has another key by now, `Conflict` when the hash is another realm's, `Unavailable`.
     pub async fn put_realm_token(&self, token: &NewRealmToken, entry: &AuditEntry) -> Result<(), StoreError> {
-        let mut change = self.write().await?;
         let kept = sqlx::query(
             "INSERT INTO realm_tokens (realm_id, token_hash, expires_at)
              SELECT realm_id, $1, $2 FROM realms WHERE realm_id = $3 AND key_hash = $4
@@ -122,14 +113,8 @@ impl Store {
         .bind(token.hash.to_hex())
         .bind(stored(token.expires_at.0))
         .bind(token.realm.as_str())
-        .bind(token.key.to_string())
-        .execute(&mut *change)
-        .await?;
-        if kept.rows_affected() == 0 {
-            return Err(StoreError::NotFound);
-        }
-        audit::append(&mut change, entry).await?;
-        Ok(change.commit().await?)
+        .bind(token.key.to_string());
+        self.change_one(kept, entry).await
     }
 
     /// Returns the token with this hash, also one that has expired: the caller verifies it. Takes no write lock.

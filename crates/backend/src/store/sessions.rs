@@ -9,7 +9,7 @@ use identity::{
 };
 
 use super::column::{malformed, optional_time, parsed, stored, text, time};
-use super::{AuditEntry, Redeemed, Store, StoreError, audit};
+use super::{AuditEntry, Redeemed, Store, StoreError};
 
 /// A session to be made by redeeming an invite; room and permissions come from that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,20 +100,13 @@ impl Store {
         now: UnixMillis,
         entry: &AuditEntry,
     ) -> Result<(), StoreError> {
-        let mut change = self.write().await?;
         let revoked = sqlx::query(
             "UPDATE sessions SET revoked_at = $1 WHERE session_id = $2 AND room_id = $3 AND revoked_at IS NULL",
         )
         .bind(stored(now.0))
         .bind(session.to_string())
-        .bind(room.to_string())
-        .execute(&mut *change)
-        .await?;
-        if revoked.rows_affected() == 0 {
-            return Err(StoreError::NotFound);
-        }
-        audit::append(&mut change, entry).await?;
-        Ok(change.commit().await?)
+        .bind(room.to_string());
+        self.change_one(revoked, entry).await
     }
 }
 

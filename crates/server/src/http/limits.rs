@@ -38,7 +38,8 @@ pub enum Action {
     Authenticate,
     /// A sign-in link is tried: 20 a minute and address.
     SignIn,
-    /// A client is registered without a credential, where that is allowed: 60 a minute and address.
+    /// A client is registered without a credential, where that is allowed: 600 a minute and address. A fleet of servers behind one address
+    /// comes back at once when its registrations were lost, and rtcd lets 12 a second pass.
     Register,
     /// A client's key, the admin's, or a token is shown that is not good: 60 a minute and address, and as many for one client.
     RealmDenied,
@@ -82,7 +83,8 @@ impl Action {
             Self::Redeem | Self::AdminDenied => (30, minute),
             Self::OpenSocket | Self::Authenticate => (240, minute),
             Self::SignIn => (20, minute),
-            Self::Register | Self::RealmDenied => (60, minute),
+            Self::Register => (600, minute),
+            Self::RealmDenied => (60, minute),
             Self::Administer => (100, Duration::from_secs(2)),
             Self::Cookie => (300, Duration::from_secs(30)),
             Self::Message => (120, Duration::from_secs(3)),
@@ -264,6 +266,12 @@ mod tests {
         assert_eq!(used_up(&limits, Action::SignIn, peer("2001:db8::1")), 20);
         assert!(limits.check(Action::SignIn, peer("2001:db8::2")).is_err());
         assert!(limits.check(Action::SignIn, peer("2001:db8:0:1::2")).is_ok());
+    }
+
+    #[test]
+    fn a_fleet_behind_one_address_may_register_at_once() {
+        let limits = Limits::new();
+        assert!((600..620).contains(&used_up(&limits, Action::Register, peer("203.0.113.7"))));
     }
 
     #[test]

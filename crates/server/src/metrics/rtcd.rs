@@ -116,7 +116,8 @@ impl Default for RtcdFigures {
     }
 }
 
-/// `rtcd_rtc_rtp_tracks_writes_time` has no series: packets are not written one by one to tracks here, but leave in batches.
+/// `rtcd_rtc_rtp_tracks_writes_time` has no series: packets are not written one by one to tracks here, but leave in batches. What stands in
+/// its place are the figures of the media threads (`docs/faces/rtcd.md`, The machine).
 ///
 /// Labels other than a realm are fixed texts, never what a client wrote: the number of series is bounded.
 impl RtcdFigures {

@@ -10,7 +10,7 @@ const MOST: usize = 64;
 
 /// What of a datagram is to be seen.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// It is no piece, or brings nothing twice.
     AsItIs,
     /// What had come before is cut off.
@@ -21,7 +21,7 @@ pub(super) enum Seen {
 
 /// What has come of the message that the other side is sending.
 #[derive(Debug, Default)]
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     message: u16,
     /// From and to, apart from each other, in order.
     have: Vec<(usize, usize)>,
@@ -29,7 +29,7 @@ pub(super) struct Pieces {
 
 impl Pieces {
     /// Says what of a datagram dimpl is to see.
-    pub(super) fn take(&mut self, datagram: &[u8]) -> Seen {
+    pub(crate) fn take(&mut self, datagram: &[u8]) -> Seen {
         self.cut(datagram).unwrap_or(Seen::AsItIs)
     }
 

@@ -259,7 +259,7 @@ fn join(reader: &mut Reader<'_>) -> Result<Join, DecodeError> {
     };
     let (mut texts, mut flags) = (BTreeMap::new(), BTreeMap::new());
     for _ in 0..count {
-        let Head::Text(name) = reader.head()? else {
+        let (Head::Text(name) | Head::Bytes(name)) = reader.head()? else {
             return Err(DecodeError::Wrong { member: "data", expected: "a map of texts" });
         };
         let before = *reader;

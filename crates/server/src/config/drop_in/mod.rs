@@ -48,6 +48,22 @@ pub(super) struct Mapping {
     pub(super) warnings: Vec<String>,
 }
 
+/// Where rtcd finds its file when none is named, from the folder in which it is started.
+pub const RTCDS_FILE: &str = "config/config.toml";
+
+/// Returns the warning for a file of rtcd's that rtcd would have found by itself; `None`: there is none, or it is another program's.
+///
+/// It is not read. Whoever may write to the folder in which somebody happens to start this server would open it to every address: nothing
+/// comes from there that the operator has not named.
+#[must_use]
+pub fn unread_file(path: &Path) -> Option<String> {
+    let raws = path.is_file().then(|| raw::read_file(path).ok()).flatten()?;
+    raws.keys().any(|key| names::name(key).is_some()).then(|| {
+        let path = path.display();
+        format!("{path} has settings of rtcd's and is not read: rtcd finds it by itself, here it is named: --rtcd-config {path}")
+    })
+}
+
 /// Reads rtcd's file, if one is named, and rtcd's variables. The mapping is empty when there is none of its settings.
 pub(super) fn read(file: Option<&Path>, environment: &[(String, String)]) -> Result<Mapping, ConfigError> {
     let raws = file.map_or_else(|| Ok(Raws::new()), raw::read_file)?;

@@ -1,12 +1,15 @@
 //! `/ws` and `/calls/…`: what a realm's servers reach their calls by.
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use identity::RealmId;
 use serde::Serialize;
 use wire::rtcd::MAX_MESSAGE;
@@ -47,6 +50,9 @@ async fn open(
     if !is_own_page(&headers) {
         return refuse(StatusCode::FORBIDDEN);
     }
+    if !has_good_key(&headers) {
+        return refuse(StatusCode::BAD_REQUEST);
+    }
     upgrade
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
@@ -60,6 +66,12 @@ fn refuse(status: StatusCode) -> Response {
     response
 }
 
+/// Whether the key of the handshake is one: 16 bytes (RFC 6455 §4.2.1).
+fn has_good_key(headers: &HeaderMap) -> bool {
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key).ok());
+    key.is_some_and(|key| key.len() == 16)
+}
+
 /// Whether a request has no `Origin`, as those of servers have none, or that of the host that it names.
 fn is_own_page(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
@@ -69,11 +81,15 @@ fn is_own_page(headers: &HeaderMap) -> bool {
     host.is_some() && authority.zip(host).is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
 }
 
-async fn list(State(app): State<App>, from: Peer, headers: HeaderMap, Path(call): Path<String>) -> Response {
+/// What a path names. What is no UTF-8 is no name of a call, and no fault of the asker's: who it is comes first.
+type Named<T> = Result<Path<T>, PathRejection>;
+
+async fn list(State(app): State<App>, from: Peer, headers: HeaderMap, named: Named<String>) -> Response {
     let realm = match realm(&app, &headers, from).await {
         Ok(realm) => realm,
         Err(refusal) => return refusal,
     };
+    let call = named.map(|Path(call)| call).unwrap_or_default();
     match app.hosting.sessions(&realm, &call) {
         Ok(sessions) => shown(&sessions.iter().map(Shown::of).collect::<Vec<_>>()),
         Err(absent) => missing("failed to get session configs", absent),
@@ -84,12 +100,13 @@ async fn show(
     State(app): State<App>,
     from: Peer,
     headers: HeaderMap,
-    Path((call, session)): Path<(String, String)>,
+    named: Named<(String, String)>,
 ) -> Response {
     let realm = match realm(&app, &headers, from).await {
         Ok(realm) => realm,
         Err(refusal) => return refusal,
     };
+    let (call, session) = named.map(|Path(names)| names).unwrap_or_default();
     match app.hosting.session(&realm, &call, &session) {
         Ok(session) => shown(&Shown::of(&session)),
         Err(absent) => missing("failed to get session config", absent),

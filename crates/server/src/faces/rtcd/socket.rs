@@ -28,8 +28,15 @@ const WRITE: Duration = Duration::from_secs(10);
 /// How long the last frame may take, and then the other side's answer to it.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How a socket ends: with a close code (RFC 6455 §7.4.1), or without a word.
-type Ending = Option<u16>;
+/// How a socket ends.
+enum Ending {
+    /// With a close code (RFC 6455 §7.4.1).
+    Code(u16),
+    /// The other side closed, and its frame is sent back (RFC 6455 §5.5.1).
+    Echo,
+    /// Without a word: nobody would hear it.
+    Mute,
+}
 
 /// Serves one socket until it ends. Its sessions go on without it, unless the realm itself has ended.
 pub(super) async fn talk(app: App, socket: WebSocket, caller: Caller) {
@@ -56,11 +63,12 @@ pub(super) async fn talk(app: App, socket: WebSocket, caller: Caller) {
     }
     figures.sockets(realm.as_ref(), -1);
     match ending {
-        Ok(Some(code)) => {
+        Ok(Ending::Code(code)) => {
             speaking.farewell(code).await;
             hearing.fade().await;
         }
-        Ok(None) => (),
+        Ok(Ending::Echo) => speaking.echo().await,
+        Ok(Ending::Mute) => (),
         Err(_) => tracing::error!("a socket's step panicked; its sessions go on"),
     }
 }
@@ -79,10 +87,10 @@ async fn listen(
             () = caller.ended() => {
                 // Its calls are ended by whoever unregistered it.
                 line.inspect(|line| line.end(Over::Unregistered));
-                return Some(close_code::POLICY);
+                return Ending::Code(close_code::POLICY);
             }
             heard = hearing.next() => heard,
-            _ = stopping.wait_for(|stopping| *stopping) => return Some(close_code::AWAY),
+            _ = stopping.wait_for(|stopping| *stopping) => return Ending::Code(close_code::AWAY),
         };
         match heard {
             Heard::Message(frame) => {
@@ -91,9 +99,11 @@ async fn listen(
             }
             Heard::Pong => _ = line.inspect(|line| line.is_answered()),
             Heard::Text => tracing::debug!("a text frame was passed over"),
-            Heard::TooLarge => return Some(close_code::SIZE),
-            Heard::Broken => return Some(close_code::PROTOCOL),
-            Heard::Gone => return None,
+            Heard::TooLarge => return Ending::Code(close_code::SIZE),
+            Heard::Broken => return Ending::Code(close_code::PROTOCOL),
+            Heard::NotUtf8 => return Ending::Code(close_code::INVALID),
+            Heard::Closed => return Ending::Echo,
+            Heard::Gone => return Ending::Mute,
         }
     }
 }
@@ -121,11 +131,11 @@ fn hear(app: &App, line: Option<&Line>, frame: &[u8]) {
 }
 
 async fn speak(figures: &RtcdFigures, line: Option<Arc<Line>>, speaking: &mut Speaking) -> Ending {
-    let Ok(random) = random() else { return Some(close_code::ERROR) };
+    let Ok(random) = random() else { return Ending::Code(close_code::ERROR) };
     let client = line.as_ref().map(|line| line.realm.as_str().to_owned()).unwrap_or_default();
     let hello = ServerMessage::Hello { client, connection: connection::connection_id(random) };
     if speaking.say(hello.encode()).await.is_err() {
-        return None;
+        return Ending::Mute;
     }
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -144,8 +154,8 @@ async fn speak(figures: &RtcdFigures, line: Option<Arc<Line>>, speaking: &mut Sp
                     kind.inspect(|kind| figures.socket_message(line.as_deref().map(|line| &line.realm), Way::Out, kind));
                     Message::Binary(message.encode().into())
                 }
-                Next::Over(Over::Gone) => return None,
-                Next::Over(Over::Slow | Over::Unregistered) => return Some(close_code::POLICY),
+                Next::Over(Over::Gone) => return Ending::Mute,
+                Next::Over(Over::Slow | Over::Unregistered) => return Ending::Code(close_code::POLICY),
             },
             _ = ping.tick() => {
                 line.as_deref().inspect(|line| line.asks());
@@ -153,7 +163,7 @@ async fn speak(figures: &RtcdFigures, line: Option<Arc<Line>>, speaking: &mut Sp
             }
         };
         if speaking.send(message).await.is_err() {
-            return None;
+            return Ending::Mute;
         }
     }
 }
@@ -179,7 +189,11 @@ enum Heard {
     TooLarge,
     /// The other side broke the protocol.
     Broken,
-    /// It closed, or has not answered for too long.
+    /// It sent a text that is none; all frames after it are void (RFC 6455 §8.1).
+    NotUtf8,
+    /// It closed.
+    Closed,
+    /// It is not there any more, or has not answered for too long.
     Gone,
 }
 
@@ -199,7 +213,8 @@ impl Hearing {
                     return Heard::Pong;
                 }
                 Some(Ok(Message::Ping(_))) => (),
-                Some(Ok(Message::Close(_))) | None => return Heard::Gone,
+                Some(Ok(Message::Close(_))) => return Heard::Closed,
+                None => return Heard::Gone,
                 Some(Err(error)) => return fault(error),
             }
         }
@@ -216,7 +231,8 @@ fn fault(error: axum::Error) -> Heard {
     use tungstenite::Error;
     match error.into_inner().downcast_ref::<Error>() {
         Some(Error::Capacity(_)) => Heard::TooLarge,
-        Some(Error::Protocol(_) | Error::Utf8(_)) => Heard::Broken,
+        Some(Error::Protocol(_)) => Heard::Broken,
+        Some(Error::Utf8(_)) => Heard::NotUtf8,
         _ => Heard::Gone,
     }
 }
@@ -239,6 +255,11 @@ impl Speaking {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Deaf),
         }
+    }
+
+    /// Lets the answer go out that waits since the other side's close frame was read.
+    async fn echo(mut self) {
+        let _ = timeout(FAREWELL, self.sink.flush()).await;
     }
 
     async fn farewell(mut self, code: u16) {

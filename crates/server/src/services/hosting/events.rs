@@ -1,5 +1,6 @@
 //! What the media engine says, and what clients say by their data channels.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -65,7 +66,7 @@ impl Table {
             }
             EventKind::Delivered { id: offer } => {
                 if let Some(held) = session.held.take_if(|held| held.id == offer) {
-                    self.tell(id, News::Described(held.offer));
+                    self.release(id, held);
                 }
             }
             EventKind::Tracks { incoming, outgoing } => {
@@ -102,15 +103,16 @@ impl Table {
         self.rename(id);
     }
 
-    /// Brings our offer, behind the map of what it carries: a client that does not know what a picture is shows none. An offer that goes
-    /// another way than its map would overtake it, and waits.
+    /// Brings our offer, behind the map of what it carries: a client that does not know what a picture is, when that comes, shows none, and
+    /// takes a sound of which it does not know for a voice. Where the offer goes another way than its map it may overtake it: one that
+    /// brings a new m-line waits.
     fn offer(&mut self, id: SessionId, number: u32, sdp: String, sending: &[Sending], at: Instant) {
         let name = |sending: &Sending| {
             let publisher = self.sessions.get(&SessionId(sending.publisher.0))?;
             let sender = publisher.place.name.clone();
             Some(Mapped { mid: sending.mid.clone(), source: sending.source, sender })
         };
-        let map = sending.iter().filter_map(name).collect();
+        let map: Vec<Mapped> = sending.iter().filter_map(name).collect();
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.offered = Some(number);
         let by_channel = session.props.by_channel == Some(true);
@@ -118,15 +120,30 @@ impl Table {
         let Some(label) = session.channel.clone() else {
             return self.tell(id, News::Described(offer));
         };
-        if !by_channel {
-            session.held = Some(HeldOffer { id: number, offer: offer.clone(), since: at });
-        }
+        let mids: BTreeSet<String> = map.iter().map(|mapped| mapped.mid.clone()).collect();
+        let is_new = !mids.is_subset(&session.mapped);
+        let before = session.held.take().filter(|held| held.id == number);
         self.write(id, label.clone(), ToChannel::Map(map));
         if by_channel {
-            self.write(id, label, ToChannel::Described(offer));
-        } else if let Some(written) = self.written.last_mut() {
+            return self.write(id, label, ToChannel::Described(offer));
+        }
+        let held = HeldOffer { id: number, offer, mids, since: before.map_or(at, |held| held.since) };
+        if !is_new {
+            return self.release(id, held);
+        }
+        if let Some(written) = self.written.last_mut() {
             written.awaited = Some(number);
         }
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.held = Some(held);
+        }
+    }
+
+    /// Brings an offer of ours whose map need not be waited for any longer.
+    pub(super) fn release(&mut self, id: SessionId, held: HeldOffer) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.mapped = held.mids;
+        self.tell(id, News::Described(held.offer));
     }
 
     /// Says whether a message of a data channel is to be read; `dear`: it is a description, whose size shows when it is read.

@@ -1,6 +1,6 @@
 //! One user in a call: where its media is, and what its streams are.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -88,8 +88,10 @@ pub(super) struct Session {
     pub(super) channel: Option<String>,
     /// Our latest offer.
     pub(super) offered: Option<u32>,
-    /// That offer, where it goes by a line and its map by the data channel: until the map has arrived.
+    /// That offer, where it goes by a line and brings a new m-line: until its map has arrived by the data channel.
     pub(super) held: Option<HeldOffer>,
+    /// The m-lines that its client knows by the map of our last offer.
+    pub(super) mapped: BTreeSet<String>,
     /// Its own offers that the engine has not answered.
     offers: BTreeMap<u32, Offered>,
     last_offer: u32,
@@ -110,6 +112,8 @@ pub(super) struct Session {
 pub(super) struct HeldOffer {
     pub(super) id: u32,
     pub(super) offer: Description,
+    /// The m-lines of its map.
+    pub(super) mids: BTreeSet<String>,
     pub(super) since: Instant,
 }
 
@@ -139,6 +143,7 @@ impl Session {
             channel: None,
             offered: None,
             held: None,
+            mapped: BTreeSet::new(),
             offers: BTreeMap::new(),
             last_offer: 0,
             streams: BTreeMap::new(),

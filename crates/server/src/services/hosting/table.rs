@@ -18,8 +18,8 @@ use crate::metrics::rtcd::RtcdFigures;
 
 /// How long a session may go without its first offer (rtcd service/rtc/sfu.go).
 const FIRST_OFFER: Duration = Duration::from_secs(10);
-/// How long an offer waits for its map to arrive. What was lost is sent again within a second (RFC 9260 §6.3.1).
-const MAP_PATIENCE: Duration = Duration::from_secs(2);
+/// How long an offer waits for its map to arrive. What was lost is sent again after a second (RFC 9260 §6.3.1), and has a way to go then.
+const MAP_PATIENCE: Duration = Duration::from_millis(1_500);
 
 #[derive(Debug)]
 pub(super) struct Table {
@@ -318,10 +318,10 @@ impl Table {
         let mut overdue = Vec::new();
         for (id, session) in &mut self.sessions {
             let is_overdue = |held: &mut HeldOffer| at.saturating_duration_since(held.since) >= MAP_PATIENCE;
-            overdue.extend(session.held.take_if(is_overdue).map(|held| (*id, held.offer)));
+            overdue.extend(session.held.take_if(is_overdue).map(|held| (*id, held)));
         }
-        for (id, offer) in overdue {
-            self.tell(id, News::Described(offer));
+        for (id, held) in overdue {
+            self.release(id, held);
         }
     }
 
