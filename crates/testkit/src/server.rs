@@ -44,6 +44,17 @@ impl TestServer {
         Self::start_with(&more).await
     }
 
+    /// The same, with the verto face and these of its limits.
+    pub async fn start_verto(limits: &[(&str, u32)]) -> Self {
+        let face = [("enabled", "true"), ("listen", "127.0.0.1:0")];
+        let face = face.map(|(key, value)| (format!("faces.verto.{key}"), value.to_owned()));
+        let limits =
+            limits.iter().map(|(key, value)| (format!("faces.verto.limits.{key}"), value.to_string()));
+        let keys: Vec<_> = face.into_iter().chain(limits).collect();
+        let more: Vec<_> = keys.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        Self::start_with(&more).await
+    }
+
     async fn start_in_with(folder: TempDir, more: &[(&str, &str)]) -> Self {
         let data = folder.path().join("data");
         let flag = |key: &str, value: &str| Override {
@@ -101,6 +112,11 @@ impl TestServer {
     /// Where the rtcd face listens; it has to be enabled.
     pub fn rtcd(&self) -> SocketAddr {
         self.running.as_ref().unwrap().addresses.rtcd.unwrap()
+    }
+
+    /// Where the verto face listens; it has to be enabled.
+    pub fn verto(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().addresses.verto.unwrap()
     }
 
     /// Registers a client of the rtcd face; returns its key.

@@ -1,6 +1,10 @@
 //! Verto's clients in channels: `docs/faces/verto.md`. A listener of its own.
 
 mod arrival;
+mod connection;
 mod routes;
+mod socket;
+mod talk;
+mod upgrade;
 
 pub use routes::routes;

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use hub::{
-    ConnectionId, Dialogs, Heard, OutOfTurn, Passage, PuntReason, Step, Subscribed, TopicLimits,
-    TopicOutput, Topics,
+    ConnectionId, Dialogs, Heard, OutOfTurn, Passage, PuntReason, Step, Subscribed, TopicLimits, TopicOutput,
+    Topics,
 };
 use identity::{ChannelId, ClientId, RealmId};
 
@@ -74,12 +74,8 @@ impl Exchange {
     #[must_use]
     pub fn new(takeover_pause: std::time::Duration, takeovers_per_minute: usize) -> Self {
         let topics = Topics::new(TopicLimits { topics: TOPICS, takeover_pause, takeovers_per_minute });
-        let live = Live {
-            topics,
-            lines: HashMap::new(),
-            strangers: BTreeMap::new(),
-            dialogs: BTreeMap::new(),
-        };
+        let live =
+            Live { topics, lines: HashMap::new(), strangers: BTreeMap::new(), dialogs: BTreeMap::new() };
         Self { live: Mutex::new(live) }
     }
 
@@ -135,9 +131,10 @@ impl Exchange {
     /// Makes a client hear event channels no more; returns those that it heard, and those that it did not.
     pub fn unsubscribe(&self, party: Party<'_>, names: Vec<String>) -> (Vec<String>, Vec<String>) {
         let mut live = self.live();
-        names.into_iter().map(|name| topic::own(party.channel, &name).map_or(name, |own| own.to_string())).partition(
-            |name| live.topics.unsubscribe(party.line.id, name),
-        )
+        names
+            .into_iter()
+            .map(|name| topic::own(party.channel, &name).map_or(name, |own| own.to_string()))
+            .partition(|name| live.topics.unsubscribe(party.line.id, name))
     }
 
     /// Returns the canonical name of an event channel on which a client may speak.
@@ -226,7 +223,7 @@ impl Seat<'_> {
     ///
     /// # Errors
     /// [`NoSeat::TakenBack`]: the client was revoked meanwhile.
-    pub fn attach(mut self, line: &Line, path: Option<ChannelId>, welcome: [Said; 2]) -> Result<(), NoSeat> {
+    pub fn attach(mut self, line: &Line, path: Option<ChannelId>, welcome: Vec<Said>) -> Result<(), NoSeat> {
         let realm: RealmId = self.channel.realm();
         let mut live = self.exchange.live();
         live.topics.attach(Instant::now(), &realm, self.client.session(), line.id)?;
