@@ -58,7 +58,7 @@ fn frames_are_requests_acknowledgements_speed_tests_or_invalid() {
         (r#"{"jsonrpc":"2.0","id":7,"jsonrpc":"2.0"}"#.to_owned(), Some(Frame::Invalid(Some(number(7))))),
         (deep(14), None),
         (deep(15), Some(Frame::Invalid(Some(number(1))))),
-        (deep(20_000), Some(Frame::Invalid(None))),
+        (deep(20_000), Some(Frame::Invalid(Some(number(1))))),
     ];
     for (text, expected) in rows {
         let read = Frame::read(&text);
