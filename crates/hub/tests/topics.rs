@@ -220,20 +220,21 @@ fn a_dialog_is_an_offer_that_was_accepted() {
     let rows = [
         (now, ANA, BEN, Step::Describe(&anas), Err(OutOfTurn::NoDialog)),
         (now, BEN, ANA, Step::Accept, Err(OutOfTurn::NoOffer)),
-        (now, ANA, BEN, Step::Offer, Ok(Passage::Through)),
+        (now, ANA, BEN, Step::Offer, Ok(Passage::Moves)),
         (now, ANA, BEN, Step::Candidate, Err(OutOfTurn::NoDialog)),
         (now, ANA, BEN, Step::Accept, Err(OutOfTurn::NoOffer)),
         (now, BEN, SessionId(3), Step::Accept, Err(OutOfTurn::NoOffer)),
-        (now, BEN, ANA, Step::Accept, Ok(Passage::Through)),
-        (now, ANA, BEN, Step::Describe(&anas), Ok(Passage::Through)),
-        (now, BEN, ANA, Step::Describe(&bens), Ok(Passage::Through)),
+        (now, BEN, ANA, Step::Accept, Ok(Passage::Moves)),
+        (now, ANA, BEN, Step::Describe(&anas), Ok(Passage::Moves)),
+        (now, BEN, ANA, Step::Describe(&bens), Ok(Passage::Moves)),
         (now, ANA, BEN, Step::Describe(&others), Err(OutOfTurn::OtherCertificate)),
         (now, ANA, BEN, Step::Describe(&anas), Ok(Passage::Through)),
         (now, ANA, SessionId(3), Step::Candidate, Err(OutOfTurn::NoDialog)),
         (now + day / 2, ANA, BEN, Step::Candidate, Ok(Passage::Through)),
         (now + day, ANA, BEN, Step::Candidate, Err(OutOfTurn::NoDialog)),
-        (now, BEN, ANA, Step::End, Ok(Passage::Through)),
+        (now, BEN, ANA, Step::End, Ok(Passage::Moves)),
         (now, BEN, ANA, Step::Candidate, Err(OutOfTurn::NoDialog)),
+        (now, BEN, ANA, Step::End, Ok(Passage::Through)),
     ];
     for (index, (now, from, to, step, expected)) in rows.into_iter().enumerate() {
         assert_eq!(dialogs.handle_step(now, from, to, step), expected, "row {index}");
@@ -244,12 +245,21 @@ fn a_dialog_is_an_offer_that_was_accepted() {
 fn offers_to_one_are_spared_until_it_accepts() {
     let (mut dialogs, now) = (Dialogs::default(), Instant::now());
     let mut offer = |now, to| dialogs.handle_step(now, ANA, to, Step::Offer).unwrap();
-    assert!((0..4).all(|_| offer(now, BEN) == Passage::Through));
+    assert!((0..4).all(|_| offer(now, BEN) == Passage::Moves));
     assert_eq!(offer(now, BEN), Passage::Spared);
-    assert_eq!(offer(now, SessionId(3)), Passage::Through, "another recipient");
-    assert_eq!(offer(now + Duration::from_secs(60), BEN), Passage::Through);
+    assert_eq!(offer(now, SessionId(3)), Passage::Moves, "another recipient");
+    assert_eq!(offer(now + Duration::from_secs(60), BEN), Passage::Moves);
     dialogs.handle_step(now, BEN, ANA, Step::Accept).unwrap();
-    assert_eq!(dialogs.handle_step(now, ANA, BEN, Step::Offer), Ok(Passage::Through));
+    assert_eq!(dialogs.handle_step(now, ANA, BEN, Step::Offer), Ok(Passage::Moves));
+    for _ in 0..3 {
+        dialogs.handle_step(now, ANA, BEN, Step::End).unwrap();
+        dialogs.handle_step(now, ANA, BEN, Step::Offer).unwrap();
+    }
+    assert_eq!(
+        dialogs.handle_step(now, ANA, BEN, Step::Offer),
+        Ok(Passage::Spared),
+        "though it took them back"
+    );
     dialogs.forget(BEN);
     assert_eq!(dialogs.handle_step(now, BEN, ANA, Step::Accept), Err(OutOfTurn::NoOffer));
 }
@@ -263,5 +273,5 @@ fn dialogs_are_bounded_and_the_silent_one_is_forgotten() {
     }
     let mut accept = |number: u128| dialogs.handle_step(now, SessionId(number + 10), ANA, Step::Accept);
     assert_eq!(accept(0), Err(OutOfTurn::NoOffer));
-    assert_eq!(accept(4_999), Ok(Passage::Through));
+    assert_eq!(accept(4_999), Ok(Passage::Moves));
 }

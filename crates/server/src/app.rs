@@ -11,6 +11,7 @@ use sfu::Event;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::ambient;
 use crate::audit::Audit;
 use crate::config::{PublicUrl, VertoLimits};
 use crate::http::crowd::Crowd;
@@ -131,7 +132,8 @@ impl App {
         let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), realm_rules, ended)?;
         let (verto_origin, verto_limits) = (OwnOrigin::new(channels.public_url.clone()), channels.limits);
         let takeovers = usize::try_from(verto_limits.takeovers_per_minute).unwrap_or(usize::MAX);
-        let exchange = Arc::new(Exchange::new(verto_limits.takeover, takeovers));
+        let exchange = Exchange::new(audit.clone(), &ambient::random()?, verto_limits.takeover, takeovers)?;
+        let exchange = Arc::new(exchange);
         let live = exchange.clone();
         let tell = Box::new(move |news| match news {
             News::Revoked { channel, client } => live.revoke(channel, client),

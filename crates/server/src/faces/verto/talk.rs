@@ -106,11 +106,14 @@ impl Talking<'_> {
         if !self.is_known(to).await? {
             return Err(Fault::PermissionDenied);
         }
-        let is_heard = match said.as_ref().and_then(step) {
+        let passage = match said.as_ref().and_then(step) {
             Some(step) => self.take(to, step)?,
             None => Passage::Through,
         };
-        let delivered = is_heard == Passage::Through && {
+        if let (Passage::Moves, Some(said)) = (passage, &said) {
+            self.face.app.exchange.record(self.party, to, word(said), body);
+        }
+        let delivered = passage != Passage::Spared && {
             let beside = self.beside(said.as_ref(), signature);
             let from = self.member.client.to_string();
             let message = verto::message(&from, &format!("{to}@{}", self.face.domain), body, beside);
@@ -169,6 +172,18 @@ fn step(said: &Said) -> Option<Step<'_>> {
         Said::Over => Some(Step::End),
         Said::Description(fingerprints) => Some(Step::Describe(fingerprints)),
         Said::Candidate => Some(Step::Candidate),
+    }
+}
+
+/// The step's name in the audit record.
+fn word(said: &Said) -> &'static str {
+    match said {
+        Said::Available => "available",
+        Said::Offer => "offer",
+        Said::Accept => "accept",
+        Said::Over => "end",
+        Said::Description(_) => "describe",
+        Said::Candidate => "candidate",
     }
 }
 
