@@ -15,7 +15,7 @@ use crate::ambient;
 use crate::audit::Audit;
 use crate::config::{PublicUrl, VertoLimits};
 use crate::http::crowd::Crowd;
-use crate::http::limits::Limits;
+use crate::http::limits::{Action, Limits};
 use crate::http::origin::OwnOrigin;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
@@ -110,7 +110,11 @@ impl App {
         tasks.spawn(audit_task.run());
         let (driver, hub, expired) = HubDriver::new(ROOM_LIMITS);
         tasks.spawn(driver.run());
-        let limits = Arc::new(Limits::new());
+        let limits = Arc::new(
+            Limits::new()
+                .per_minute(Action::Issue, channels.limits.issues_per_minute)
+                .per_minute(Action::ClientDenied, channels.limits.login_failures_per_minute),
+        );
         let parts = CallsParts {
             store: store.clone(),
             audit: audit.clone(),
@@ -139,12 +143,13 @@ impl App {
             News::Revoked { channel, client } => live.revoke(channel, client),
             News::Ended { channel } => live.end(channel),
         });
-        let channels = Channels::new(store.clone(), audit.clone(), limits.clone(), channels, tell);
+        let (channels, left) = Channels::new(store.clone(), audit.clone(), limits.clone(), channels, tell);
+        tasks.spawn(left.run());
         let app = Self {
             accounts: Arc::new(Accounts::new(store.clone(), audit.clone(), admin_token)),
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
             realms: Arc::new(realms),
-            channels: Arc::new(channels),
+            channels,
             exchange,
             verto_sockets: Crowd::new(verto_limits.sockets_per_address, verto_limits.sockets),
             calls,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use testkit::clients::verto::{Credential, Socket, channel, issue, packed};
+use testkit::clients::verto::{Credential, Socket, channel, issue, packed, start};
 use testkit::server::TestServer;
 use tokio::time::{sleep, timeout};
 
@@ -29,7 +29,7 @@ struct Party {
 
 impl Party {
     async fn gather(settings: Value, limits: &[(&str, u32)]) -> Self {
-        let server = TestServer::start_verto(limits).await;
+        let server = start(limits).await;
         let (here, elsewhere) = (channel(&server, settings.clone()).await, channel(&server, settings).await);
         let ana = issue(&server, &here, Some("7a2e5a1c-93e3-4b1c-8e0f-3f1d5b8a9c10")).await;
         let ben = issue(&server, &here, None).await;
@@ -361,7 +361,7 @@ async fn broadcasts_and_new_recipients_are_counted_apart() {
 
 #[tokio::test]
 async fn v55_the_17th_member_finds_the_channel_full_until_somebody_goes() {
-    let server = TestServer::start_verto(&[]).await;
+    let server = start(&[]).await;
     let channel = channel(&server, json!({})).await;
     let mut members = Vec::new();
     for _ in 0..16 {

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::clients::verto::{Credential, Socket, channel, issue};
+use testkit::clients::verto::{Credential, Socket, channel, issue, start};
 use testkit::server::TestServer;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
@@ -16,12 +16,12 @@ const REQUIRED: &str = "Authentication Required";
 const FAILURE: &str = "Authentication Failure";
 
 async fn server() -> TestServer {
-    TestServer::start_verto(&[]).await
+    start(&[]).await
 }
 
 /// A server with one client in a channel.
 async fn with_client(limits: &[(&str, u32)]) -> (TestServer, Credential) {
-    let server = TestServer::start_verto(limits).await;
+    let server = start(limits).await;
     let channel = channel(&server, json!({})).await;
     let client = issue(&server, &channel, None).await;
     (server, client)
@@ -139,7 +139,7 @@ async fn v11_what_is_too_large_or_no_text_closes() {
 
 #[tokio::test]
 async fn v12_pings_are_answered_and_come_every_25_seconds() {
-    let server = TestServer::start_verto(&[("authenticate_seconds", 60)]).await;
+    let server = start(&[("authenticate_seconds", 60)]).await;
     let mut socket = Socket::open(server.verto()).await;
     let begun = Instant::now();
     socket.send(Message::Ping(b"{\"x\":1}".to_vec().into())).await;

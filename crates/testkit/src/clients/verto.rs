@@ -45,13 +45,19 @@ impl Credential {
     }
 }
 
+/// Starts a server with the verto face and these of its limits.
+pub async fn start(limits: &[(&str, u32)]) -> TestServer {
+    let keys: Vec<_> =
+        limits.iter().map(|(key, value)| (format!("limits.{key}"), value.to_string())).collect();
+    let more: Vec<_> = keys.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    TestServer::start_verto(&more).await
+}
+
 /// Makes a channel for clients without cookies, with other settings besides; returns its ID.
 pub async fn channel(server: &TestServer, more: Value) -> String {
     let mut settings = json!({"admission": "open", "cookie_binding": "optional", "content": "opaque"});
     settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let (status, made) = answer(server.admin(Method::POST, "/v1/admin/channels").json(&settings)).await;
-    assert_eq!(status, StatusCode::CREATED, "{made}");
-    made["channelId"].as_str().unwrap().to_owned()
+    server.create_channel(&settings).await
 }
 
 /// Issues a client of a channel, for this session ID if there is one.

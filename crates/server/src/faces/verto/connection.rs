@@ -67,9 +67,9 @@ impl<'a> Conversation<'a> {
         self.member.is_none()
     }
 
-    /// Who has to be taken out of the channel when the socket is closed.
-    pub(super) fn into_member(self) -> Option<Member> {
-        self.member
+    /// Takes the client out of its channel; returns whether there was one.
+    pub(super) fn leave(&mut self) -> bool {
+        self.member.take().is_some()
     }
 
     /// Does what a frame asks for, and answers it.
@@ -162,11 +162,9 @@ impl<'a> Conversation<'a> {
         welcome.extend(id.map(|id| Said::Answer(verto::result(id, logged_in(), Some(sessid.expose())))));
         welcome.push(Said::Ready);
         let attached = seat.attach(self.line, self.door.channel, welcome);
-        let is_in = attached.is_ok() && app.channels.is_in(&member);
-        if !is_in {
+        if attached.is_err() || !app.channels.is_in(&member) {
             // It was revoked on the way in.
             app.exchange.revoke(member.channel, member.client);
-            app.channels.leave(&member).await;
             return Fault::AuthenticationFailure.into();
         }
         self.member = Some(member);

@@ -2,6 +2,8 @@
 
 mod arrival;
 mod connection;
+mod issue;
+mod page;
 mod routes;
 mod socket;
 mod talk;

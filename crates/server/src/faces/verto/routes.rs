@@ -1,9 +1,20 @@
 use axum::Router;
+use axum::routing::{get, post};
 
+use super::issue::{issue, session};
+use super::page::page;
 use super::upgrade;
 use crate::app::App;
+use crate::faces::console::assets;
 
-/// All paths of the verto listener: issue, sessions, pages, and the two sockets.
+/// All paths of the verto listener: issue, sessions, pages and their files, and the two sockets.
 pub fn routes(app: App) -> Router {
-    Router::new().with_state(app.clone()).merge(upgrade::routes(app))
+    Router::new()
+        .route("/v1/channels/{channel}/clients", post(issue))
+        .route("/peers/{channel}/sessions", get(session))
+        .route("/peers/{channel}", get(page))
+        .route("/join/{channel}", get(page))
+        .with_state(app.clone())
+        .merge(assets::files())
+        .merge(upgrade::routes(app))
 }

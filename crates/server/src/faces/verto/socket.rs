@@ -54,21 +54,15 @@ pub(super) async fn talk(face: Face, socket: WebSocket, door: Door) {
     };
     let ended = AssertUnwindSafe(both).catch_unwind().await;
     app.exchange.close(&line, path);
-    let member = conversation.into_member();
-    let Ok(((), over)) = ended else {
-        tracing::error!("a socket's step panicked; it is closed");
-        if let Some(member) = member {
-            app.channels.leave(&member).await;
+    // The time of its lease begins.
+    let was_member = conversation.leave();
+    match ended {
+        Ok(((), over)) => {
+            let punt = was_member.then(|| verto::punt(face.next_push()));
+            part(hearing, speaking, over, punt).await;
         }
-        return;
-    };
-    let leave = async {
-        if let Some(member) = &member {
-            app.channels.leave(member).await;
-        }
-    };
-    let words = member.is_some().then(|| verto::punt(face.next_push()));
-    tokio::join!(part(hearing, speaking, over, words), leave);
+        Err(_) => tracing::error!("a socket's step panicked; it is closed"),
+    }
 }
 
 async fn listen(
