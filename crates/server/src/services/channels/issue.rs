@@ -5,7 +5,7 @@ use std::time::Duration;
 use backend::{Bearer, ChannelRecord, Issue, Issued, NotIssued, Outcome, StoreError};
 use identity::{ChannelId, ClientId, ProofKey, Secret, SessionName, TokenKind, hash, hash_hex, mint_hex};
 
-use super::{Channels, Door};
+use super::{Channels, Door, IceOffer};
 use crate::ambient::{now, random, random_id};
 use crate::audit::{Act, entry};
 use crate::http::limits::Action;
@@ -36,6 +36,8 @@ pub struct Given {
     pub visitor: Option<Secret>,
     /// How long the password waits for its first login.
     pub good_for: Duration,
+    /// Servers for ICE.
+    pub ice: Vec<IceOffer>,
 }
 
 /// Why a visitor gets no password.
@@ -144,7 +146,12 @@ impl Channels {
         };
         let (issued, password) = self.give(door, channel, session, bearer, wish.proof_key).await?;
         let visitor = if issued.is_new_visitor { Some(visitor) } else { door.visitor.clone() };
-        Ok(Given { client: issued.client, password, visitor, good_for: self.config.limits.fresh })
+        Ok(self.given(issued.client, password, visitor))
+    }
+
+    pub(super) fn given(&self, client: ClientId, password: Secret, visitor: Option<Secret>) -> Given {
+        let ice = self.config.ice.offer(client, now());
+        Given { client, password, visitor, good_for: self.config.limits.fresh, ice }
     }
 
     pub(super) async fn give(
