@@ -13,7 +13,7 @@ use std::path::Path;
 const RTCD: &str = "docs/faces/rtcd.md";
 const VERTO: &str = "docs/faces/verto.md";
 
-/// Statements of section 6 of the reference for verto that are shown here; those after them take real clients (`tests/verto`).
+/// Statements of section 6 of the reference for verto that are shown here; the later ones are shown with browsers.
 const STATEMENTS: u32 = 64;
 /// Weaknesses of its section 5.2.
 const WEAKNESSES: u32 = 26;
