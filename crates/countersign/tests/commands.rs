@@ -10,7 +10,8 @@
 mod support;
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -226,4 +227,101 @@ fn a_low_limit_of_open_files_is_raised_as_far_as_the_operator_allows() {
         .collect();
     let [soft, hard, ..] = files.as_slice() else { panic!("{files:?}") };
     assert_eq!(soft, hard);
+}
+
+/// 8.7 of the reference on verto, by the commands; the process is killed, not stopped.
+#[test]
+fn channels_are_kept_by_commands_and_over_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let face = ["serve", "--set", "faces.verto.listen=127.0.0.1:0"];
+    let channel = "0b38fc9b-ea40-46cb-b7a9-ee9dd01ae7bb";
+    let serving = Serving::start(folder, &face);
+    let add = [
+        "channels",
+        "add",
+        "--id",
+        channel,
+        "--topic",
+        "Tea",
+        "--origins",
+        "https://a.example,http://b.example",
+    ];
+    assert_eq!(printed(folder, &add), channel);
+    assert!(!run(folder, &add).status.success(), "the id is taken");
+    drop(serving);
+
+    let serving = Serving::start(folder, &face);
+    assert_eq!(printed(folder, &["channels", "list"]), format!("{channel}    0 in  Tea"));
+    let change = ["channels", "change", channel, "--admission", "open", "--origins", "", "--capacity", "3"];
+    assert_eq!(printed(folder, &change), format!("{channel}    0 in  Tea"));
+    let shown = printed(folder, &["channels", "show", channel]);
+    for line in ["  admission open", "  delivery off", "  capacity 3", "  origins \n"] {
+        assert!(shown.contains(line), "{line:?} is not in\n{shown}");
+    }
+    let link = printed(folder, &["channels", "invite", channel, "--uses", "5", "--ttl", "60"]);
+    assert!(link.contains(&format!("/join/{channel}#csv_")), "{link}");
+    let refused = run(folder, &["channels", "revoke", channel, channel]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("404"), "there is no such client");
+    printed(folder, &["channels", "remove", channel]);
+    assert_eq!(printed(folder, &["channels", "list"]), "");
+    drop(serving);
+}
+
+/// Item 64 of the reference on verto, and S15: neither the log at its most talkative nor the audit record holds what opens anything.
+#[test]
+fn v64_no_line_of_the_log_holds_a_password_a_session_or_a_body() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let face = ["serve", "--set", "faces.verto.listen=127.0.0.1:0", "--set", "log.level=debug"];
+    let serving = Serving::start(folder, &face);
+    let channel = printed(folder, &["channels", "add", "--topic", "Rumpelstilzchen"]);
+    let link = printed(folder, &["channels", "invite", &channel]);
+    let (page, invitation) = link.split_once('#').unwrap();
+    let address = page.strip_prefix("http://").unwrap().split_once('/').unwrap().0;
+    let session = "5f0cba6e-2cc8-4b0e-a1f6-0d7d5c2f4a11";
+    let body = format!(r#"{{"sessionId":"{session}","invitation":"{invitation}"}}"#);
+    let issued = asked(address, "POST", &format!("/v1/channels/{channel}/clients"), "", &body);
+    let part = |text: &str, before: &str, length: usize| {
+        text.split_once(before).unwrap_or_else(|| panic!("{before} is not in {text}")).1[..length].to_owned()
+    };
+    let first = part(&issued, r#""password":""#, 64);
+    let cookie = part(&issued, "__Host-countersign-visitor=", 64);
+    let path = format!("/peers/{channel}/sessions?sessionId={session}");
+    let again = asked(address, "GET", &path, &format!("Cookie: __Host-countersign-visitor={cookie}\r\n"), "");
+    let second = part(&again, r#""password":""#, 64);
+    for (method, path, body) in
+        [("GET", path.as_str(), ""), ("POST", &path, &body), ("PUT", &path, "Rumpelstilzchen")]
+    {
+        assert!(asked(address, method, path, "", body).starts_with("HTTP/1.1 4"));
+    }
+    // What is refused is written within a second.
+    let tries = (0..50).map(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        printed(folder, &["audit"])
+    });
+    let mut tries = tries.filter(|audit| audit.contains("another visitor's session"));
+    let audit = tries.next().expect("refusals are in the audit record");
+    assert!(audit.contains("client.issue"), "{audit}");
+    let (_, rest, log) = serving.stop();
+    assert!(log.contains("answered"), "the log is as talkative as it can be: {log}");
+    for secret in [&first, &second, &cookie, session, invitation, "Rumpelstilzchen", &channel] {
+        for text in [&audit, &rest, &log] {
+            assert!(!text.contains(secret), "{secret} is in\n{text}");
+        }
+    }
+}
+
+/// Asks once, and returns the whole answer.
+fn asked(address: &str, method: &str, path: &str, more: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{more}\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }

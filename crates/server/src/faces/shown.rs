@@ -1,10 +1,34 @@
 //! Our values in the words of the wire, and back.
 
 use hub::{Present, Standing};
-use identity::{Permission, Permissions};
+use identity::{ChannelId, Permission, Permissions};
+use wire::Masked;
+use wire::channels::{ClientIssued, IceServer};
 use wire::rooms::{self as wire_rooms, Id, MemberShown};
 
-use crate::services::muted;
+use crate::services::{Given, IceOffer, muted};
+
+/// Shows what a client of a channel gets.
+pub(super) fn client_issued(channel: ChannelId, given: &Given) -> ClientIssued {
+    ClientIssued {
+        client_id: given.client.to_string(),
+        password: Masked(given.password.expose().to_owned()),
+        channel_id: channel.to_string(),
+        expires_in: given.good_for.as_secs(),
+        socket: format!("/peers/{channel}/clients"),
+        topic: String::new(),
+        ice_servers: given.ice.iter().map(ice_server).collect(),
+    }
+}
+
+fn ice_server(offer: &IceOffer) -> IceServer {
+    let credentials = offer.credentials.as_ref();
+    IceServer {
+        urls: offer.urls.clone(),
+        username: credentials.map(|shown| shown.username.clone()),
+        credential: credentials.map(|shown| Masked(shown.password.expose().to_owned())),
+    }
+}
 
 /// Shows a member of a room.
 pub(super) fn member(present: &Present) -> MemberShown {
@@ -24,7 +48,7 @@ pub(super) fn rights(permissions: Permissions) -> Vec<wire_rooms::Permission> {
         Permission::UseCamera => Some(wire_rooms::Permission::Camera),
         Permission::ShareScreen => Some(wire_rooms::Permission::Share),
         Permission::Moderate => Some(wire_rooms::Permission::Moderate),
-        Permission::ManageRealm | Permission::HostCalls => None,
+        Permission::ManageRealm | Permission::HostCalls | Permission::Signal => None,
     };
     permissions.iter().filter_map(shown).collect()
 }

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod calls;
+mod channels;
+pub mod exchange;
 pub mod hosting;
 mod realms;
 mod rooms;
@@ -10,12 +12,17 @@ use std::time::Duration;
 
 use backend::StoreError;
 /// Records of the store, as services hand them on.
-pub use backend::{AuditRecord, InviteRecord, RealmRecord, RoomRecord};
+pub use backend::{AuditRecord, ChannelRecord, InviteRecord, RealmRecord, RoomRecord};
 
 pub use accounts::{Accounts, Admitted, SignedIn};
 pub use calls::{
     Calls, Described, Dialect, MediaNews, Offer, Parts as CallsParts, Said, Saying, Seat, Speakers, Welcome,
     muted,
+};
+pub use channels::{
+    Believed, ChannelView, Channels, ChannelsConfig, ClaimedOrigin, ClientProof, ClientView, Door, Given,
+    IceOffer, IceServers, InvitedVisitors, IssueRefused, Login, LoginRefused as ClientRefused, Member, News,
+    RelayAccess, Wish,
 };
 pub use realms::{
     Caller, LoginRefused, NotBelieved, Realms, RegisterRefused, Registrar, Registration, Rules as RealmRules,
