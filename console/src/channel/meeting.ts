@@ -1,0 +1,430 @@
+import { openDevices, type Opened, type Trouble } from "../call/devices.ts";
+import { watchNetwork } from "../call/network.ts";
+import type { DeviceWish } from "../call/tab.ts";
+import type { About } from "./about.ts";
+import { comparisonOf } from "./comparison.ts";
+import { Dialogs, type Act, type Ending, type Standing } from "./dialogs.ts";
+import { Line, type LineEnding } from "./line.ts";
+import { actionPayload, calledOf, candidatePayload, descriptionPayload, readPayload, statusPayload, type PeerStatus } from "./payload.ts";
+import { PeerLink } from "./peer_link.ts";
+import { withoutSilent, withStatus, type Peer } from "./presence.ts";
+import { visitAgain, type Visit } from "./visit.ts";
+
+/** Presence is told no more often than this, however fast things change. */
+const TELL_EVERY_MS = 1_000;
+const REPEAT_MS = 2_000;
+
+export type Phase = "connecting" | "present" | "reconnecting" | "over";
+
+/** One dialog, as the page shows it. */
+export interface Other {
+  id: string;
+  called: string;
+  standing: Standing;
+  connected: boolean;
+  voice: MediaStreamTrack | null;
+  picture: MediaStreamTrack | null;
+  /** What its page tells of it; null for a client that tells nothing. */
+  about: About | null;
+  /** What both read to each other, once both certificates are known. */
+  comparison: string;
+}
+
+/** All that the page shows of a channel. */
+export interface MeetingView {
+  phase: Phase;
+  ending: LineEnding | "left" | null;
+  topic: string;
+  me: string;
+  name: string;
+  /** The other clients of the channel. */
+  peers: Peer[];
+  /** With whom we talk, whom we call, and who calls us. */
+  others: Other[];
+  /** Whether one more may come into the call. */
+  full: boolean;
+  /** Whether camera and microphone are being opened. */
+  opening: boolean;
+  wishes: Wishes;
+  voice: MediaStreamTrack | null;
+  camera: MediaStreamTrack | null;
+  /** One sentence about what has just happened, or "". */
+  notice: string;
+}
+
+/** Whether media go straight to the other end, or by a TURN server. */
+export type Path = "direct" | "relayed";
+
+export type Device = "voice" | "camera";
+export type Wishes = Record<Device, DeviceWish>;
+
+const NO_DEVICES: Opened = { voice: null, camera: null, voiceTrouble: null, cameraTrouble: null };
+const TROUBLE: Record<Trouble, string> = {
+  denied: "was not allowed. Allow it in the settings of your browser",
+  missing: "was not found",
+  "in-use": "is in use by something else",
+};
+
+/** One client in its channel, from Join until it is over: presence, dialogs, and the media of open ones. */
+export class Meeting {
+  private view: MeetingView;
+  private readonly line: Line;
+  private readonly dialogs: Dialogs;
+  private readonly links = new Map<string, PeerLink>();
+  private readonly abouts = new Map<string, About>();
+  private readonly comparisons = new Map<string, string>();
+  private devices = NO_DEVICES;
+  private opening: Promise<void> | null = null;
+  private iceServers: RTCIceServer[];
+  private telling: ReturnType<typeof setTimeout> | undefined;
+  private told: PeerStatus | null = null;
+  private readonly stopWatching: () => void;
+  private readonly onPageHide = () => this.farewell();
+
+  constructor(
+    visit: Visit,
+    private readonly certificate: RTCCertificate,
+    name: string,
+    wishes: Wishes,
+    private readonly changed: (view: MeetingView) => void,
+  ) {
+    const { channelId, clientId } = visit.credentials;
+    this.dialogs = new Dialogs(clientId);
+    this.iceServers = visit.iceServers;
+    this.view = {
+      phase: "connecting",
+      ending: null,
+      topic: visit.topic,
+      me: clientId,
+      name,
+      peers: [],
+      others: [],
+      full: false,
+      opening: false,
+      wishes,
+      voice: null,
+      camera: null,
+      notice: "",
+    };
+    this.line = new Line(visit.credentials, () => this.renew(channelId), {
+      ready: () => this.ready(),
+      heard: (from, payload) => this.heard(from, payload),
+      told: (from, payload) => this.toldUs(from, payload),
+      alive: () => this.alive(),
+      broken: () => this.update({ phase: "reconnecting" }),
+      over: (ending) => this.over(ending),
+    });
+    this.stopWatching = watchNetwork(() => {
+      this.line.hurry();
+      for (const link of this.links.values()) link.restart();
+    });
+    addEventListener("pagehide", this.onPageHide);
+    this.line.start();
+  }
+
+  /** What the page shows at this moment. */
+  current(): MeetingView {
+    return this.view;
+  }
+
+  /** Calls somebody, or takes the call of somebody who waits. Media first: who cannot speak or be seen learns that before anybody is bothered. */
+  async call(peer: string): Promise<void> {
+    const name = this.view.peers.find(({ id }) => id === peer)?.name ?? null;
+    if (!this.dialogs.busy()) await (this.opening ??= this.openDevices());
+    if (this.view.phase === "over") return;
+    this.perform(this.dialogs.call(peer, name, Date.now()));
+  }
+
+  /** Refuses or cancels. */
+  close(peer: string): void {
+    this.perform(this.dialogs.close(peer, Date.now()));
+  }
+
+  /** Hangs up with everybody. */
+  hangUp(): void {
+    this.perform(this.dialogs.leave(Date.now()));
+  }
+
+  /** Switches a device on or off, or chooses another. */
+  async wish(device: Device, wish: DeviceWish): Promise<void> {
+    this.update({ wishes: { ...this.view.wishes, [device]: wish } });
+    if (!this.dialogs.busy()) return;
+    const known = this.devices[device];
+    const same = known && (wish.deviceId === null || known.getSettings().deviceId === wish.deviceId);
+    if (device === "voice" && same) {
+      // A microphone that is muted stays open: it is to be heard at once when it is not.
+      known.enabled = wish.on;
+      this.update({ voice: known });
+    } else {
+      await this.reopen(device, wish);
+    }
+    this.tellAbout();
+  }
+
+  /** Tells how media go to somebody, as far as the browser says it. */
+  async pathTo(peer: string): Promise<Path | null> {
+    const stats = await this.links.get(peer)?.stats();
+    return stats ? pathOf(stats) : null;
+  }
+
+  /** Leaves the channel. */
+  leave(): void {
+    this.perform(this.dialogs.leave(Date.now()));
+    this.farewell();
+    this.over("left");
+  }
+
+  private async renew(channelId: string) {
+    const renewed = await visitAgain(channelId);
+    if (renewed === null || typeof renewed === "string") return renewed;
+    // Another client: whoever we talked to knows us under the old ID.
+    if (renewed.credentials.clientId !== this.view.me) return "refused";
+    this.iceServers = renewed.iceServers;
+    return renewed.credentials;
+  }
+
+  private ready(): void {
+    this.update({ phase: "present" });
+    this.told = null;
+    void this.line.broadcast(statusPayload("ready", this.view.name)).then((done) => {
+      if (!done) this.tellStatus(REPEAT_MS);
+    });
+    if (this.dialogs.busy()) this.tellStatus();
+    for (const link of this.links.values()) link.resume();
+  }
+
+  private heard(from: string, payload: unknown): void {
+    const message = readPayload(payload);
+    if (message?.kind !== "status") return;
+    this.present(from, message.status, message.name);
+    switch (message.status) {
+      case "ready":
+        this.dialogs.came(from);
+        // To everybody: only "available" may be told to one alone.
+        if (this.dialogs.busy()) this.tellStatus(0, true);
+        else void this.line.tell(from, statusPayload("available", this.view.name));
+        break;
+      case "gone":
+        this.perform(this.dialogs.gone(from, Date.now()));
+        break;
+      case "available":
+      case "unavailable":
+        break;
+    }
+    this.show();
+  }
+
+  private toldUs(from: string, payload: unknown): void {
+    const message = readPayload(payload);
+    if (!message) return;
+    if (message.kind === "status") this.present(from, message.status, message.name);
+    if (message.kind === "action" && message.action === "offer") this.present(from, "unavailable", message.name);
+    this.perform(this.dialogs.hear(from, message, Date.now()));
+  }
+
+  private present(id: string, status: PeerStatus, name: string | null): void {
+    this.view.peers = withStatus(this.view.peers, id, status, name, Date.now());
+  }
+
+  /** The server has answered: we tell that we are here, and whoever has not for too long is not listed any more. */
+  private alive(): void {
+    const now = Date.now();
+    this.view.peers = withoutSilent(this.view.peers, now, (id) => this.links.get(id)?.connected === true);
+    this.tellStatus(0, true);
+    this.perform(this.dialogs.remind(now));
+  }
+
+  /** Does what the dialogs decide, and shows how things stand then. */
+  private perform(acts: Act[]): void {
+    for (const act of acts) this.act(act);
+    if (acts.length > 0) {
+      this.tellStatus();
+      this.tellAbout();
+    }
+    if (!this.dialogs.busy() && !this.opening) this.closeDevices();
+    this.show();
+  }
+
+  private act(act: Act): void {
+    switch (act.act) {
+      case "tell":
+        void this.line.tell(act.to, actionPayload(act.action, this.view.name));
+        return;
+      case "open":
+        this.open(act.peer, act.polite);
+        return;
+      case "signal":
+        this.links.get(act.peer)?.receive(act.signal);
+        return;
+      case "shut":
+        this.shut(act.peer, act.why);
+    }
+  }
+
+  private open(peer: string, polite: boolean): void {
+    const { certificate, iceServers } = this;
+    const tracks = { audio: this.devices.voice, video: this.devices.camera };
+    const link = new PeerLink({ polite, certificate, iceServers }, tracks, {
+      signal: (signal) => {
+        const payload = "description" in signal ? descriptionPayload(signal.description) : candidatePayload(signal.candidate);
+        void this.line.tell(peer, payload);
+      },
+      changed: () => this.linkChanged(peer, link),
+      about: (about) => {
+        this.abouts.set(peer, about);
+        this.perform(this.dialogs.introduce(peer, about.others, Date.now()));
+      },
+      closed: () => this.perform(this.dialogs.gone(peer, Date.now())),
+      failed: () => this.perform(this.dialogs.fail(peer, Date.now())),
+    });
+    this.links.set(peer, link);
+  }
+
+  private shut(peer: string, why: Ending): void {
+    this.links.get(peer)?.close();
+    this.links.delete(peer);
+    this.abouts.delete(peer);
+    this.comparisons.delete(peer);
+    this.update({ notice: endingSentence(why, this.calledOf(peer)) });
+  }
+
+  private linkChanged(peer: string, link: PeerLink): void {
+    this.show();
+    const { ours, theirs } = link;
+    if (!ours || !theirs || this.comparisons.has(peer)) return;
+    void comparisonOf(ours, theirs).then((comparison) => {
+      if (this.links.get(peer) !== link) return;
+      this.comparisons.set(peer, comparison);
+      this.show();
+    });
+  }
+
+  /** Tells whether one is in a call, if that is not known, or if it is to be told again. */
+  private tellStatus(afterMs = 0, again = false): void {
+    if (again) this.told = null;
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      const status = this.dialogs.busy() ? "unavailable" : "available";
+      if (this.view.phase !== "present" || this.told === status) return;
+      this.told = status;
+      void this.line.broadcast(statusPayload(status, this.view.name)).then((done) => {
+        if (!done && this.told === status) this.tellStatus(REPEAT_MS, true);
+      });
+    }, Math.max(afterMs, again ? TELL_EVERY_MS * Math.random() : 0));
+  }
+
+  private tellAbout(): void {
+    const about = { voice: this.isOn("voice"), camera: this.isOn("camera") };
+    const ids = [...this.links.keys()];
+    for (const [peer, link] of this.links) link.say({ ...about, others: ids.filter((id) => id !== peer) });
+  }
+
+  private isOn(device: Device): boolean {
+    return this.devices[device]?.enabled ?? false;
+  }
+
+  private async openDevices(): Promise<void> {
+    this.update({ opening: true, notice: "" });
+    const { voice, camera } = this.view.wishes;
+    this.devices = await openDevices({ ...voice, on: true }, camera);
+    if (this.devices.voice) this.devices.voice.enabled = voice.on;
+    this.opening = null;
+    this.update({ opening: false, voice: this.devices.voice, camera: this.devices.camera, notice: troubleSentence(this.devices) });
+    if (this.view.phase === "over") this.closeDevices();
+  }
+
+  private async reopen(device: Device, wish: DeviceWish): Promise<void> {
+    this.devices[device]?.stop();
+    const off = { deviceId: null, on: false };
+    const opened = wish.on ? await openDevices(device === "voice" ? wish : off, device === "camera" ? wish : off) : NO_DEVICES;
+    if (!this.dialogs.busy()) {
+      opened[device]?.stop();
+      return;
+    }
+    this.devices = { ...this.devices, [device]: opened[device] };
+    for (const link of this.links.values()) link.replace(device === "voice" ? "audio" : "video", opened[device]);
+    this.update({ [device]: opened[device], notice: troubleSentence(opened) });
+  }
+
+  /** Camera and microphone are open during a call only. */
+  private closeDevices(): void {
+    if (this.devices === NO_DEVICES) return;
+    this.devices.voice?.stop();
+    this.devices.camera?.stop();
+    this.devices = NO_DEVICES;
+    this.update({ voice: null, camera: null });
+  }
+
+  private farewell(): void {
+    if (this.view.phase === "present") void this.line.broadcast(statusPayload("gone", this.view.name));
+  }
+
+  private over(ending: LineEnding | "left"): void {
+    clearTimeout(this.telling);
+    removeEventListener("pagehide", this.onPageHide);
+    this.stopWatching();
+    this.line.stop();
+    for (const link of this.links.values()) link.close();
+    this.links.clear();
+    this.closeDevices();
+    this.update({ phase: "over", ending, others: [] });
+  }
+
+  private calledOf(id: string): string {
+    const name = this.view.peers.find((peer) => peer.id === id)?.name ?? this.dialogs.all().find(({ peer }) => peer === id)?.name;
+    return calledOf(id, name ?? null);
+  }
+
+  private show(): void {
+    const others = this.dialogs.all().map(({ peer, standing }): Other => {
+      const link = this.links.get(peer);
+      return {
+        id: peer,
+        called: this.calledOf(peer),
+        standing,
+        connected: link?.connected ?? false,
+        voice: link?.voice ?? null,
+        picture: link?.picture ?? null,
+        about: this.abouts.get(peer) ?? null,
+        comparison: this.comparisons.get(peer) ?? "",
+      };
+    });
+    this.update({ others, full: this.dialogs.full() });
+  }
+
+  private update(change: Partial<MeetingView>): void {
+    this.view = { ...this.view, ...change };
+    this.changed(this.view);
+  }
+}
+
+function pathOf(stats: RTCStatsReport): Path | null {
+  const all = [...(stats as unknown as Map<string, Record<string, unknown>>).values()];
+  const transport = all.find(({ type }) => type === "transport");
+  const pair = all.find(({ id, type }) => type === "candidate-pair" && id === transport?.selectedCandidatePairId);
+  if (!pair) return null;
+  const kinds = all.filter(({ id }) => id === pair.localCandidateId || id === pair.remoteCandidateId).map((one) => one.candidateType);
+  return kinds.includes("relay") ? "relayed" : "direct";
+}
+
+function endingSentence(why: Ending, called: string): string {
+  switch (why) {
+    case "refused":
+      return `${called} does not take the call.`;
+    case "failed":
+      return `There is no connection to ${called}.`;
+    case "closed":
+    case "gone":
+      return `${called} hung up.`;
+    case "silent":
+    case "ours":
+      return "";
+  }
+}
+
+function troubleSentence({ voiceTrouble, cameraTrouble }: Opened): string {
+  const said: string[] = [];
+  if (voiceTrouble) said.push(`The microphone ${TROUBLE[voiceTrouble]}.`);
+  if (cameraTrouble) said.push(`The camera ${TROUBLE[cameraTrouble]}.`);
+  return said.join(" ");
+}
