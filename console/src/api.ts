@@ -64,7 +64,7 @@ export interface Redeemed {
 
 export type Admission = "open" | "invitation";
 export type Content = "strict" | "opaque";
-export type Delivery = "lease" | "page";
+export type Delivery = "off" | "page";
 
 /** What an operator sets of a channel (docs/faces/verto.md, "Settings"). */
 export interface ChannelSettings {
