@@ -74,6 +74,7 @@ function InCall({ meeting, view, people }: { meeting: Meeting; view: MeetingView
 /** Which camera and microphone, while one talks. */
 function DevicesButton({ meeting, view }: { meeting: Meeting; view: MeetingView }) {
   const [open, setOpen] = useState(false);
+  const place = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   const id = useId();
   const close = () => {
@@ -81,7 +82,12 @@ function DevicesButton({ meeting, view }: { meeting: Meeting; view: MeetingView 
     button.current?.focus();
   };
   return (
-    <div class="react" onKeyDown={({ key }) => key === "Escape" && open && close()}>
+    <div
+      class="react"
+      ref={place}
+      onKeyDown={({ key }) => key === "Escape" && open && close()}
+      onFocusOut={({ relatedTarget }) => !place.current?.contains(relatedTarget as Node | null) && setOpen(false)}
+    >
       <button
         ref={button}
         type="button"
