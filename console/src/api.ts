@@ -171,7 +171,7 @@ export const api = {
   revokeClient: (channel: string, client: string) => call<void>("DELETE", `/v1/admin/channels/${channel}/clients/${client}`),
   inviteToChannel: (channel: string, invitation: { uses: number; ttl: number }) =>
     call<Invitation>("POST", `/v1/admin/channels/${channel}/invitations`, invitation),
-  enterChannel: (channel: string, visitor: { sessionId: string; invitation?: string }) =>
+  enterChannel: (channel: string, visitor: { sessionId: string; invitation?: string; proofKey?: string }) =>
     call<IssuedClient>("POST", `/v1/channels/${channel}/clients`, visitor),
   redeem: (request: RedeemRequest) => call<Redeemed>("POST", "/v1/rooms/redeem", request),
 };

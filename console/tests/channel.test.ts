@@ -4,6 +4,7 @@ import { comparisonOf, fingerprintOf } from "../src/channel/comparison.ts";
 import { clientOf, readFrame, refusedWithin, request } from "../src/channel/frames.ts";
 import { Negotiation } from "../src/channel/negotiation.ts";
 import { actionPayload, candidatePayload, descriptionPayload, fitName, readPayload, statusPayload } from "../src/channel/payload.ts";
+import { newProofKey, proofOf } from "../src/channel/possession.ts";
 import { withoutSilent, withStatus, type Peer } from "../src/channel/presence.ts";
 
 const base64 = (value: unknown) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64");
@@ -67,8 +68,9 @@ test("whoever is heard is listed, busy or not, until it is gone or silent for a 
 test("frames of the server are told apart by method and id", () => {
   const rows: [string, ReturnType<typeof readFrame>][] = [
     ['{"jsonrpc":"2.0","id":1,"result":{"a":1}}', { kind: "result", id: 1, result: { a: 1 } }],
-    ['{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"no","data":{}}}', { kind: "error", id: 1, error: { code: -32000, message: "no" } }],
-    ['{"jsonrpc":"2.0","id":1,"error":{}}', { kind: "error", id: 1, error: { code: 0, message: "" } }],
+    ['{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"no","data":{}}}', { kind: "error", id: 1, error: { code: -32000, message: "no", nonce: null } }],
+    ['{"jsonrpc":"2.0","id":1,"error":{}}', { kind: "error", id: 1, error: { code: 0, message: "", nonce: null } }],
+    ['{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"data":{"nonce":"AA"}}}', { kind: "error", id: 1, error: { code: -32000, message: "", nonce: "AA" } }],
     ['{"jsonrpc":"2.0","id":1,"method":"verto.punt","params":{}}', { kind: "push", method: "verto.punt", params: {} }],
     ['{"jsonrpc":"2.0","id":1,"method":"verto.punt"}', null],
     ['{"jsonrpc":"2.0","id":1,"result":true}', null],
@@ -79,7 +81,7 @@ test("frames of the server are told apart by method and id", () => {
   ];
   for (const [text, frame] of rows) assert.deepEqual(readFrame(text), frame, text);
   assert.equal(request(3, "echo", {}), '{"jsonrpc":"2.0","id":3,"method":"echo","params":{}}');
-  assert.deepEqual(refusedWithin({ code: -32002, message: "Permission Denied." }), { code: -32002, message: "Permission Denied." });
+  assert.deepEqual(refusedWithin({ code: -32002, message: "Permission Denied." }), { code: -32002, message: "Permission Denied.", nonce: null });
   assert.equal(refusedWithin({ message: "SENT" }), null);
   assert.equal(clientOf("1-2@example.org"), "1-2");
   assert.equal(clientOf(undefined), null);
@@ -110,4 +112,18 @@ test("a comparison is the same at both ends, and another for every pair of certi
   assert.match(said, /^\d{5}( \d{5}){5}$/);
   assert.equal(await comparisonOf(other, one), said);
   assert.notEqual(await comparisonOf(one, one), said);
+});
+
+test("a login signs the server's challenge, and for which channel, client and page it is", async () => {
+  const key = await newProofKey();
+  assert.ok(key);
+  assert.match(key.public, /^[A-Za-z0-9_-]{43}$/);
+  const login = { channelId: "c", clientId: "i", origin: "https://o" };
+  const nonce = Buffer.alloc(32, 7);
+  const signature = await proofOf(key, nonce.toString("base64url"), login);
+  assert.ok(signature);
+  const signed = Buffer.concat([Buffer.from("countersign verto v1 login\0"), nonce, Buffer.from("c\0i\0https://o\0")]);
+  const verifier = await crypto.subtle.importKey("raw", Buffer.from(key.public, "base64url"), "Ed25519", true, ["verify"]);
+  assert.ok(await crypto.subtle.verify("Ed25519", verifier, Buffer.from(signature, "base64url"), signed));
+  for (const bad of ["", "AA", "%"]) assert.equal(await proofOf(key, bad, login), null);
 });

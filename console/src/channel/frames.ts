@@ -9,6 +9,8 @@ export type Frame =
 export interface Refusal {
   code: number;
   message: string;
+  /** What a login has to sign, where the server asks for one. */
+  nonce: string | null;
 }
 
 export const AUTHENTICATION_REQUIRED = -32000;
@@ -44,8 +46,13 @@ export function clientOf(userid: unknown): string | null {
   return typeof userid === "string" ? (userid.split("@", 1)[0] ?? null) : null;
 }
 
-function refusal({ code, message }: Record<string, unknown>): Refusal {
-  return { code: typeof code === "number" ? code : 0, message: typeof message === "string" ? message : "" };
+function refusal({ code, message, data }: Record<string, unknown>): Refusal {
+  const nonce = object(data)?.nonce;
+  return {
+    code: typeof code === "number" ? code : 0,
+    message: typeof message === "string" ? message : "",
+    nonce: typeof nonce === "string" ? nonce : null,
+  };
 }
 
 function object(value: unknown): Record<string, unknown> | null {

@@ -1,5 +1,6 @@
 import { backoff } from "../call/backoff.ts";
 import { AUTHENTICATION_FAILED, clientOf, RATE_LIMITED, readFrame, refusedWithin, request, type Frame, type Refusal } from "./frames.ts";
+import { proofOf, type ProofKey } from "./possession.ts";
 
 /** What a visitor is issued for one channel. */
 export interface Credentials {
@@ -7,6 +8,8 @@ export interface Credentials {
   clientId: string;
   password: string;
   sessionId: string;
+  /** To which the password is bound. */
+  proofKey: ProofKey | null;
   /** The path of the socket. */
   socket: string;
 }
@@ -124,11 +127,20 @@ export class Line {
   }
 
   private async logIn(socket: WebSocket): Promise<void> {
-    const { sessionId: sessid, clientId: login, password: passwd } = this.credentials;
+    const { clientId: login, password: passwd } = this.credentials;
     // Without credentials at first, as clients of verto do: what the server asks for is in its refusal.
-    await this.send(socket, "login", { sessid });
-    const reply = await this.send(socket, "login", { sessid, login, passwd });
+    const primed = await this.send(socket, "login", {});
+    const nonce = primed && "refusal" in primed ? primed.refusal.nonce : null;
+    const loginParams = await this.proof(nonce);
+    const reply = await this.send(socket, "login", { login, passwd, ...(loginParams && { loginParams }) });
     if (reply && "refusal" in reply && socket === this.socket) await this.refused(socket, reply.refusal);
+  }
+
+  private async proof(nonce: string | null): Promise<{ signature: string } | null> {
+    const { proofKey, channelId, clientId } = this.credentials;
+    if (!proofKey || !nonce) return null;
+    const signature = await proofOf(proofKey, nonce, { channelId, clientId, origin: location.origin });
+    return signature === null ? null : { signature };
   }
 
   private async refused(socket: WebSocket, { code, message }: Refusal): Promise<void> {

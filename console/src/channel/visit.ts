@@ -1,5 +1,6 @@
 import { api, Problem } from "../api.ts";
 import type { Credentials, LineEnding } from "./line.ts";
+import { newProofKey } from "./possession.ts";
 
 const KEY = "countersign.channel-session.";
 
@@ -42,9 +43,11 @@ export async function visitAgain(channelId: string): Promise<Visit | LineEnding 
 }
 
 async function issue(channelId: string, sessionId: string, invitation: string | null): Promise<Visit> {
+  const proofKey = await newProofKey();
   const { clientId, password, socket, iceServers, topic } = await api.enterChannel(channelId, {
     sessionId,
     ...(invitation && { invitation }),
+    ...(proofKey && { proofKey: proofKey.public }),
   });
-  return { credentials: { channelId, clientId, password, sessionId, socket }, iceServers: iceServers ?? [], topic: topic ?? "" };
+  return { credentials: { channelId, clientId, password, sessionId, proofKey, socket }, iceServers: iceServers ?? [], topic: topic ?? "" };
 }
