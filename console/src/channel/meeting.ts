@@ -1,12 +1,12 @@
-import { openDevices, type Opened, type Trouble } from "../call/devices.ts";
 import { watchNetwork } from "../call/network.ts";
 import type { DeviceWish } from "../call/tab.ts";
 import type { About } from "./about.ts";
 import { comparisonOf } from "./comparison.ts";
 import { Dialogs, type Act, type Ending, type Standing } from "./dialogs.ts";
 import { Line, type LineEnding } from "./line.ts";
+import { OwnDevices, type Device, type Own, type Wishes } from "./own_devices.ts";
 import { actionPayload, calledOf, candidatePayload, descriptionPayload, readPayload, statusPayload, type PeerStatus } from "./payload.ts";
-import { PeerLink } from "./peer_link.ts";
+import { PeerLink, type Path } from "./peer_link.ts";
 import { withoutSilent, withStatus, type Peer } from "./presence.ts";
 import { visitAgain, type Visit } from "./visit.ts";
 
@@ -43,27 +43,10 @@ export interface MeetingView {
   others: Other[];
   /** Whether one more may come into the call. */
   full: boolean;
-  /** Whether camera and microphone are being opened. */
-  opening: boolean;
-  wishes: Wishes;
-  voice: MediaStreamTrack | null;
-  camera: MediaStreamTrack | null;
+  own: Own;
   /** One sentence about what has just happened, or "". */
   notice: string;
 }
-
-/** Whether media go straight to the other end, or by a TURN server. */
-export type Path = "direct" | "relayed";
-
-export type Device = "voice" | "camera";
-export type Wishes = Record<Device, DeviceWish>;
-
-const NO_DEVICES: Opened = { voice: null, camera: null, voiceTrouble: null, cameraTrouble: null };
-const TROUBLE: Record<Trouble, string> = {
-  denied: "was not allowed. Allow it in the settings of your browser",
-  missing: "was not found",
-  "in-use": "is in use by something else",
-};
 
 /** One client in its channel, from Join until it is over: presence, dialogs, and the media of open ones. */
 export class Meeting {
@@ -73,8 +56,7 @@ export class Meeting {
   private readonly links = new Map<string, PeerLink>();
   private readonly abouts = new Map<string, About>();
   private readonly comparisons = new Map<string, string>();
-  private devices = NO_DEVICES;
-  private opening: Promise<void> | null = null;
+  private readonly devices: OwnDevices;
   private iceServers: RTCIceServer[];
   private telling: ReturnType<typeof setTimeout> | undefined;
   private told: PeerStatus | null = null;
@@ -91,6 +73,11 @@ export class Meeting {
     const { channelId, clientId } = visit.credentials;
     this.dialogs = new Dialogs(clientId);
     this.iceServers = visit.iceServers;
+    this.devices = new OwnDevices(
+      wishes,
+      (own) => this.update({ own }),
+      (device, track) => this.replace(device, track),
+    );
     this.view = {
       phase: "connecting",
       ending: null,
@@ -100,10 +87,7 @@ export class Meeting {
       peers: [],
       others: [],
       full: false,
-      opening: false,
-      wishes,
-      voice: null,
-      camera: null,
+      own: this.devices.current(),
       notice: "",
     };
     this.line = new Line(visit.credentials, () => this.renew(channelId), {
@@ -130,7 +114,8 @@ export class Meeting {
   /** Calls somebody, or takes the call of somebody who waits. Media first: who cannot speak or be seen learns that before anybody is bothered. */
   async call(peer: string): Promise<void> {
     const name = this.view.peers.find(({ id }) => id === peer)?.name ?? null;
-    if (!this.dialogs.busy()) await (this.opening ??= this.openDevices());
+    this.update({ notice: "" });
+    await this.devices.open();
     if (this.view.phase === "over") return;
     this.perform(this.dialogs.call(peer, name, Date.now()));
   }
@@ -147,24 +132,13 @@ export class Meeting {
 
   /** Switches a device on or off, or chooses another. */
   async wish(device: Device, wish: DeviceWish): Promise<void> {
-    this.update({ wishes: { ...this.view.wishes, [device]: wish } });
-    if (!this.dialogs.busy()) return;
-    const known = this.devices[device];
-    const same = known && (wish.deviceId === null || known.getSettings().deviceId === wish.deviceId);
-    if (device === "voice" && same) {
-      // A microphone that is muted stays open: it is to be heard at once when it is not.
-      known.enabled = wish.on;
-      this.update({ voice: known });
-    } else {
-      await this.reopen(device, wish);
-    }
+    await this.devices.wish(device, wish);
     this.tellAbout();
   }
 
   /** Tells how media go to somebody, as far as the browser says it. */
   async pathTo(peer: string): Promise<Path | null> {
-    const stats = await this.links.get(peer)?.stats();
-    return stats ? pathOf(stats) : null;
+    return (await this.links.get(peer)?.path()) ?? null;
   }
 
   /** Leaves the channel. */
@@ -241,7 +215,7 @@ export class Meeting {
       this.tellStatus();
       this.tellAbout();
     }
-    if (!this.dialogs.busy() && !this.opening) this.closeDevices();
+    if (!this.dialogs.busy() && !this.devices.current().opening) this.devices.close();
     this.show();
   }
 
@@ -263,8 +237,8 @@ export class Meeting {
 
   private open(peer: string, polite: boolean): void {
     const { certificate, iceServers } = this;
-    const tracks = { audio: this.devices.voice, video: this.devices.camera };
-    const link = new PeerLink({ polite, certificate, iceServers }, tracks, {
+    const { voice: audio, camera: video } = this.devices.current();
+    const link = new PeerLink({ polite, certificate, iceServers }, { audio, video }, {
       signal: (signal) => {
         const payload = "description" in signal ? descriptionPayload(signal.description) : candidatePayload(signal.candidate);
         void this.line.tell(peer, payload);
@@ -314,45 +288,13 @@ export class Meeting {
   }
 
   private tellAbout(): void {
-    const about = { voice: this.isOn("voice"), camera: this.isOn("camera") };
+    const about = { voice: this.devices.isOn("voice"), camera: this.devices.isOn("camera") };
     const ids = [...this.links.keys()];
     for (const [peer, link] of this.links) link.say({ ...about, others: ids.filter((id) => id !== peer) });
   }
 
-  private isOn(device: Device): boolean {
-    return this.devices[device]?.enabled ?? false;
-  }
-
-  private async openDevices(): Promise<void> {
-    this.update({ opening: true, notice: "" });
-    const { voice, camera } = this.view.wishes;
-    this.devices = await openDevices({ ...voice, on: true }, camera);
-    if (this.devices.voice) this.devices.voice.enabled = voice.on;
-    this.opening = null;
-    this.update({ opening: false, voice: this.devices.voice, camera: this.devices.camera, notice: troubleSentence(this.devices) });
-    if (this.view.phase === "over") this.closeDevices();
-  }
-
-  private async reopen(device: Device, wish: DeviceWish): Promise<void> {
-    this.devices[device]?.stop();
-    const off = { deviceId: null, on: false };
-    const opened = wish.on ? await openDevices(device === "voice" ? wish : off, device === "camera" ? wish : off) : NO_DEVICES;
-    if (!this.dialogs.busy()) {
-      opened[device]?.stop();
-      return;
-    }
-    this.devices = { ...this.devices, [device]: opened[device] };
-    for (const link of this.links.values()) link.replace(device === "voice" ? "audio" : "video", opened[device]);
-    this.update({ [device]: opened[device], notice: troubleSentence(opened) });
-  }
-
-  /** Camera and microphone are open during a call only. */
-  private closeDevices(): void {
-    if (this.devices === NO_DEVICES) return;
-    this.devices.voice?.stop();
-    this.devices.camera?.stop();
-    this.devices = NO_DEVICES;
-    this.update({ voice: null, camera: null });
+  private replace(device: Device, track: MediaStreamTrack | null): void {
+    for (const link of this.links.values()) link.replace(device === "voice" ? "audio" : "video", track);
   }
 
   private farewell(): void {
@@ -366,7 +308,7 @@ export class Meeting {
     this.line.stop();
     for (const link of this.links.values()) link.close();
     this.links.clear();
-    this.closeDevices();
+    this.devices.close();
     this.update({ phase: "over", ending, others: [] });
   }
 
@@ -398,15 +340,6 @@ export class Meeting {
   }
 }
 
-function pathOf(stats: RTCStatsReport): Path | null {
-  const all = [...(stats as unknown as Map<string, Record<string, unknown>>).values()];
-  const transport = all.find(({ type }) => type === "transport");
-  const pair = all.find(({ id, type }) => type === "candidate-pair" && id === transport?.selectedCandidatePairId);
-  if (!pair) return null;
-  const kinds = all.filter(({ id }) => id === pair.localCandidateId || id === pair.remoteCandidateId).map((one) => one.candidateType);
-  return kinds.includes("relay") ? "relayed" : "direct";
-}
-
 function endingSentence(why: Ending, called: string): string {
   switch (why) {
     case "refused":
@@ -420,11 +353,4 @@ function endingSentence(why: Ending, called: string): string {
     case "ours":
       return "";
   }
-}
-
-function troubleSentence({ voiceTrouble, cameraTrouble }: Opened): string {
-  const said: string[] = [];
-  if (voiceTrouble) said.push(`The microphone ${TROUBLE[voiceTrouble]}.`);
-  if (cameraTrouble) said.push(`The camera ${TROUBLE[cameraTrouble]}.`);
-  return said.join(" ");
 }

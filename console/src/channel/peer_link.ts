@@ -17,6 +17,9 @@ const MOST_EARLY = 64;
 /** The data channel between two of our pages. Both ends make it under this number, so a client that knows none is not bothered. */
 const CHANNEL = { label: "countersign", id: 1 };
 
+/** Whether media go straight to the other end, or by a TURN server. */
+export type Path = "direct" | "relayed";
+
 export interface PeerLinkEvents {
   signal: (signal: Signal) => void;
   changed: () => void;
@@ -110,8 +113,9 @@ export class PeerLink {
     if (this.connection.remoteDescription && !this.connected) this.connection.restartIce();
   }
 
-  stats(): Promise<RTCStatsReport> {
-    return this.connection.getStats();
+  /** Tells how media go, as far as the browser says it. */
+  async path(): Promise<Path | null> {
+    return pathOf(await this.connection.getStats());
   }
 
   close(): void {
@@ -200,4 +204,13 @@ export class PeerLink {
       if (!this.closed) console.info("a step of a call failed:", fault);
     });
   }
+}
+
+function pathOf(stats: RTCStatsReport): Path | null {
+  const all = [...(stats as unknown as Map<string, Record<string, unknown>>).values()];
+  const transport = all.find(({ type }) => type === "transport");
+  const pair = all.find(({ id, type }) => type === "candidate-pair" && id === transport?.selectedCandidatePairId);
+  if (!pair) return null;
+  const kinds = all.filter(({ id }) => id === pair.localCandidateId || id === pair.remoteCandidateId).map((one) => one.candidateType);
+  return kinds.includes("relay") ? "relayed" : "direct";
 }

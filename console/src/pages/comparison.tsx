@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Meeting, Other, Path } from "../channel/meeting.ts";
+import type { Meeting, Other } from "../channel/meeting.ts";
+import type { Path } from "../channel/peer_link.ts";
 import { Icon } from "../icons.tsx";
 
 /** How the media go to somebody, and the digits by which two people find out whether anybody stands between them. */

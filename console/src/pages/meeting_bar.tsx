@@ -1,6 +1,7 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { listDevices } from "../call/devices.ts";
-import type { Device, Meeting, MeetingView } from "../channel/meeting.ts";
+import type { Meeting, MeetingView } from "../channel/meeting.ts";
+import type { Device } from "../channel/own_devices.ts";
 import { Icon } from "../icons.tsx";
 import { DeviceChoice } from "./device_choice.tsx";
 
@@ -19,7 +20,7 @@ export function MeetingBar({ meeting, view, inCall, blocked, onUnblock, people }
   return (
     <footer class="bar">
       <p class="bar-notice" role="alert">
-        {view.opening ? "Your browser asks for camera and microphone…" : view.notice}
+        {view.own.opening ? "Your browser asks for camera and microphone…" : view.own.trouble || view.notice}
       </p>
       <div class="bar-buttons" role="toolbar" aria-label={inCall ? "Call" : "Channel"}>
         {blocked && (
@@ -44,18 +45,19 @@ function LeaveButton({ meeting }: { meeting: Meeting }) {
 }
 
 function InCall({ meeting, view, people }: { meeting: Meeting; view: MeetingView; people: Props["people"] }) {
-  const voiceOn = view.voice?.enabled ?? false;
+  const { own } = view;
+  const voiceOn = own.voice?.enabled ?? false;
   const voice = voiceOn ? "Mute" : "Unmute";
-  const camera = view.camera ? "Turn camera off" : "Turn camera on";
-  const turn = (device: Device, on: boolean) => void meeting.wish(device, { ...view.wishes[device], on });
+  const camera = own.camera ? "Turn camera off" : "Turn camera on";
+  const turn = (device: Device, on: boolean) => void meeting.wish(device, { ...own.wishes[device], on });
   return (
     <>
       <button type="button" class="bar-button" title={voice} data-off={!voiceOn} onClick={() => turn("voice", !voiceOn)}>
         <Icon name={voiceOn ? "voice" : "voice-off"} />
         <span>{voice}</span>
       </button>
-      <button type="button" class="bar-button" title={camera} data-off={!view.camera} onClick={() => turn("camera", !view.camera)}>
-        <Icon name={view.camera ? "camera" : "camera-off"} />
+      <button type="button" class="bar-button" title={camera} data-off={!own.camera} onClick={() => turn("camera", !own.camera)}>
+        <Icon name={own.camera ? "camera" : "camera-off"} />
         <span>{camera}</span>
       </button>
       <DevicesButton meeting={meeting} view={view} />
@@ -113,7 +115,7 @@ function Choices({ id, meeting, view }: { id: string; meeting: Meeting; view: Me
     navigator.mediaDevices?.addEventListener("devicechange", look);
     return () => navigator.mediaDevices?.removeEventListener("devicechange", look);
   }, []);
-  const chosen = (device: Device) => view[device]?.getSettings().deviceId ?? view.wishes[device].deviceId;
+  const chosen = (device: Device) => view.own[device]?.getSettings().deviceId ?? view.own.wishes[device].deviceId;
   const choose = (device: Device) => (deviceId: string) => void meeting.wish(device, { deviceId, on: true });
   return (
     <div id={id} class="devices-menu" role="group" aria-label="Devices">

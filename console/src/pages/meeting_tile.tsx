@@ -29,10 +29,11 @@ export function OtherTile({ other, onCompare }: { other: Other; onCompare: () =>
 
 /** Oneself, as in a mirror. */
 export function SelfTile({ view }: { view: MeetingView }) {
-  const muted = !view.voice?.enabled;
+  const { voice, camera } = view.own;
+  const muted = !voice?.enabled;
   return (
-    <li class="tile" aria-label={[`${view.name}, you`, muted ? "muted" : "", view.camera ? "" : "camera off"].filter(Boolean).join(", ")}>
-      <Face picture={view.camera} name={view.name} mirrored />
+    <li class="tile" aria-label={[`${view.name}, you`, muted ? "muted" : "", camera ? "" : "camera off"].filter(Boolean).join(", ")}>
+      <Face picture={camera} name={view.name} mirrored />
       <p class="tile-name">
         {muted && <Icon name="voice-off" />}
         <span dir="auto">{view.name} (you)</span>

@@ -75,7 +75,7 @@ function CallButton({ meeting, view, id, called, busy }: { meeting: Meeting; vie
       type="button"
       class={inCall || busy ? "button" : "button button-primary"}
       aria-label={label}
-      disabled={view.full || view.opening || view.phase !== "present"}
+      disabled={view.full || view.own.opening || view.phase !== "present"}
       onClick={() => void meeting.call(id)}
     >
       <Icon name="call" />
