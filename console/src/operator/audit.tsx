@@ -79,7 +79,7 @@ function Shortened({ text }: { text: string }) {
 
 function shortened(text: string): string {
   // A word joiner keeps the dots on the line of their id.
-  return text.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/g, "$1\u2060…");
+  return text.replace(/\b([0-9a-f]{8})(?:[0-9a-f]{24}|-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b/g, "$1\u2060…");
 }
 
 function names(record: AuditRecord, about: string[]): boolean {

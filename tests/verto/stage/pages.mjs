@@ -42,15 +42,17 @@ export async function isIdle(page, ...names) {
   await until("no connection is left", async () => (await tracks()) === 0);
 }
 
-/** Opens the page that speaks variant B, in the place of ours, and waits until it is in the channel. */
+/**
+ * Opens the page that speaks variant B and waits until it is in the channel. It takes the place of ours once that is loaded, and so has its
+ * origin, its address and its Content-Security-Policy.
+ */
 export async function openVariantB(context, face, channel) {
-  const path = `${face.origin}/peers/${channel}`;
-  const read = (name) => readFile(new URL(name, import.meta.url), "utf8");
-  const [html, script] = [await read("variant_b.html"), await read("variant_b.js")];
   const page = await context.newPage();
-  await page.route(path, (route) => route.fulfill({ contentType: "text/html", body: html }));
-  await page.goto(path);
-  await page.evaluate(script);
+  await page.goto(`${face.origin}/peers/${channel}`);
+  await page.evaluate(() => {
+    document.body.innerHTML = '<p id="nav-status"></p><video id="media-player" autoplay playsinline muted></video>';
+  });
+  await page.evaluate(await readFile(new URL("variant_b.js", import.meta.url), "utf8"));
   await says(page, "online");
   page.id = await page.evaluate(() => window.peer.session.clientId);
   return page;
