@@ -248,8 +248,8 @@ export class Line {
 
   private giveUp(socket: WebSocket, waitMs?: number): void {
     // A dead network keeps a socket in CLOSING for long: it is not waited for.
-    socket.close();
     this.lost(socket, waitMs);
+    socket.close();
   }
 
   private lost(socket: WebSocket, waitMs?: number): void {
