@@ -8,10 +8,14 @@
 //! next input. An input that is refused has changed nothing.
 
 mod channel;
+mod dialogs;
 mod hub;
 mod membership;
 mod message;
+mod topics;
 
 pub use channel::Channel;
+pub use dialogs::{Dialogs, OutOfTurn, Passage, Step};
 pub use hub::{Hub, Limits};
 pub use message::{ConnectionId, Event, Input, Media, Output, Present, PuntReason, Refused, Standing, State};
+pub use topics::{Heard, NoSeat, Speaker, Subscribed, TopicLimits, TopicOutput, Topics};

@@ -6,6 +6,8 @@
 //! The road: a [`Credential`] was shown; `verify` finds the [`Principal`] it proves; the [`Grant`] says what that principal may do
 //! and until when; a [`Session`] is its live presence.
 
+mod channel_rules;
+mod client;
 mod fingerprint;
 mod grant;
 mod id;
@@ -13,6 +15,7 @@ mod malformed;
 mod permission;
 mod possession;
 mod principal;
+mod proof_key;
 mod realm_key;
 mod relay;
 mod secret;
@@ -20,13 +23,19 @@ mod time;
 mod token;
 mod verify;
 
+pub use channel_rules::{Admission, ChannelRules, Content, CookieBinding, Delivery, SessidPolicy};
+pub use client::{
+    ClientLogin, ClientRecord, NotAClient, PasswordLife, PasswordState, SessionName, Terms, hash_hex,
+    mint_hex, verify_client,
+};
 pub use fingerprint::Fingerprint;
 pub use grant::{Forbidden, Grant, Session};
-pub use id::{InviteId, RealmId, RoomKey, SessionId, UserId};
+pub use id::{ChannelId, ClientId, InviteId, RealmId, RoomKey, SessionId, UserId};
 pub use malformed::Malformed;
 pub use permission::{Permission, Permissions};
 pub use possession::{PublicKey, verify_first_message};
 pub use principal::{Principal, Subject};
+pub use proof_key::{ProofKey, verify_client_proof};
 pub use realm_key::{
     BadRealmKey, KeyHash, REALM_KEY_LENGTH, check_realm_key, hash_realm_token, mint_realm_token,
     verify_realm_key,

@@ -18,12 +18,21 @@ pub enum Permission {
     ManageRealm,
     /// To host calls: to bring users of one's own realm into calls of that realm, and to speak for them.
     HostCalls,
+    /// To be in a verto channel: to hear it, to tell all of it, and to tell one of its clients.
+    Signal,
 }
 
 impl Permission {
     /// Every permission, in the order in which sets print.
-    pub const ALL: [Self; 6] =
-        [Self::Speak, Self::UseCamera, Self::ShareScreen, Self::Moderate, Self::ManageRealm, Self::HostCalls];
+    pub const ALL: [Self; 7] = [
+        Self::Speak,
+        Self::UseCamera,
+        Self::ShareScreen,
+        Self::Moderate,
+        Self::ManageRealm,
+        Self::HostCalls,
+        Self::Signal,
+    ];
 
     /// Returns the permission's text form (docs/faces/rooms.md, "Types").
     #[must_use]
@@ -35,6 +44,7 @@ impl Permission {
             Self::Moderate => "moderate",
             Self::ManageRealm => "manage",
             Self::HostCalls => "host",
+            Self::Signal => "signal",
         }
     }
 
@@ -46,6 +56,7 @@ impl Permission {
             Self::Moderate => 8,
             Self::ManageRealm => 16,
             Self::HostCalls => 32,
+            Self::Signal => 64,
         }
     }
 }
@@ -59,8 +70,8 @@ impl fmt::Display for Permission {
 impl FromStr for Permission {
     type Err = Malformed;
 
-    /// Parses what an invite may give. `manage` and `host` are not among it: no text from outside or from the store makes an
-    /// operator, or a tenant.
+    /// Parses what an invite may give. `manage`, `host` and `signal` are not among it: no text from outside or from the store makes
+    /// an operator, a tenant, or a channel's client.
     fn from_str(text: &str) -> Result<Self, Malformed> {
         match text {
             "speak" => Ok(Self::Speak),

@@ -1,4 +1,4 @@
-use crate::{RealmId, SessionId, UserId};
+use crate::{ChannelId, ClientId, RealmId, SessionId, UserId};
 
 /// Who it is, once believed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +27,12 @@ impl Principal {
     pub fn service(realm: RealmId) -> Self {
         Self { realm, subject: Subject::Service }
     }
+
+    /// Returns the principal of a client of a verto channel.
+    #[must_use]
+    pub fn client(channel: ChannelId, client: ClientId) -> Self {
+        Self { realm: channel.realm(), subject: Subject::Client(client) }
+    }
 }
 
 /// Who a principal is within its realm.
@@ -38,4 +44,6 @@ pub enum Subject {
     Guest(SessionId),
     /// The servers of a tenant: they speak for its users.
     Service,
+    /// A client of a verto channel: known by its password, and by the cookie and the key that it is bound to.
+    Client(ClientId),
 }

@@ -22,6 +22,8 @@ pub enum TokenKind {
     Console,
     /// `csa_`: the administration of this installation.
     Admin,
+    /// `csv_`: admits a visitor to a verto channel.
+    Invitation,
 }
 
 impl TokenKind {
@@ -34,6 +36,7 @@ impl TokenKind {
             Self::SignIn => "csl_",
             Self::Console => "csc_",
             Self::Admin => "csa_",
+            Self::Invitation => "csv_",
         }
     }
 }
@@ -123,13 +126,19 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [TokenKind; 5] =
-        [TokenKind::Invite, TokenKind::Session, TokenKind::SignIn, TokenKind::Console, TokenKind::Admin];
+    const KINDS: [TokenKind; 6] = [
+        TokenKind::Invite,
+        TokenKind::Session,
+        TokenKind::SignIn,
+        TokenKind::Console,
+        TokenKind::Admin,
+        TokenKind::Invitation,
+    ];
 
     #[test]
     fn a_token_is_its_prefix_and_its_bytes() {
         let zeros = "A".repeat(43);
-        for (kind, prefix) in KINDS.into_iter().zip(["csi_", "css_", "csl_", "csc_", "csa_"]) {
+        for (kind, prefix) in KINDS.into_iter().zip(["csi_", "css_", "csl_", "csc_", "csa_", "csv_"]) {
             assert_eq!(mint(kind, [0; 32]).expose(), format!("{prefix}{zeros}"));
         }
     }

@@ -22,6 +22,15 @@ pub enum Denied {
     /// The signature is not of the key that the token is bound to, or not of this connection's challenge.
     #[error("bad proof of possession")]
     BadProof,
+    /// It came without the cookie that the secret was given to, or with another.
+    #[error("not the cookie of the password")]
+    WrongCookie,
+    /// It named another session than its own.
+    #[error("not the session of the password")]
+    WrongSession,
+    /// It came by a path, or from a page, that is not of its channel.
+    #[error("not a door of its channel")]
+    WrongDoor,
 }
 
 /// The stored half of an opaque token.

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::audit::Audit;
-use crate::config::PublicUrl;
+use crate::config::{PublicUrl, VertoLimits};
 use crate::http::crowd::Crowd;
 use crate::http::limits::Limits;
 use crate::http::origin::OwnOrigin;
@@ -20,7 +20,9 @@ use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
 use crate::metrics::rtcd::RtcdFigures;
 use crate::services::hosting::Hosting;
-use crate::services::{Accounts, Calls, CallsParts, RealmRules, Realms, Refusal, Rooms};
+use crate::services::{
+    Accounts, Calls, CallsParts, Channels, ChannelsConfig, RealmRules, Realms, Refusal, Rooms,
+};
 
 /// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
 /// message.
@@ -39,6 +41,8 @@ pub struct App {
     pub rooms: Arc<Rooms>,
     /// Tenants that host calls.
     pub realms: Arc<Realms>,
+    /// Verto channels, kept.
+    pub channels: Arc<Channels>,
     /// Who is in a call.
     pub calls: Arc<Calls>,
     /// Who is in a call that a realm's own servers host.
@@ -51,6 +55,10 @@ pub struct App {
     pub origin: OwnOrigin,
     /// Where people find us.
     pub public_url: PublicUrl,
+    /// Which pages may, at the verto face.
+    pub verto_origin: OwnOrigin,
+    /// What holds at the verto face.
+    pub verto_limits: VertoLimits,
     /// What the operator should know of the configuration.
     pub warnings: Arc<[String]>,
     /// Sockets that have not authenticated.
@@ -71,6 +79,8 @@ pub struct Parts {
     pub admin_token: TokenHash,
     /// What holds for tenants.
     pub realm_rules: RealmRules,
+    /// What holds for verto channels.
+    pub channels: ChannelsConfig,
     /// Where people find us.
     pub public_url: PublicUrl,
     /// What the operator should know of the configuration.
@@ -88,7 +98,7 @@ impl App {
     /// # Errors
     /// [`Refusal::Unavailable`] when the operating system has no chance to give.
     pub fn start(parts: Parts) -> Result<(Self, Tasks), Refusal> {
-        let Parts { store, media, events, admin_token, realm_rules, public_url, warnings } = parts;
+        let Parts { store, media, events, admin_token, realm_rules, channels, public_url, warnings } = parts;
         let mut tasks = JoinSet::new();
         let (audit, audit_task) = Audit::new(store.clone());
         tasks.spawn(audit_task.run());
@@ -114,16 +124,23 @@ impl App {
         let hosts = hosting.clone();
         let ended = Box::new(move |realm: &_| hosts.end_realm(realm));
         let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), realm_rules, ended)?;
+        let (verto_origin, verto_limits) = (OwnOrigin::new(channels.public_url.clone()), channels.limits);
+        // The live side is told here of what is revoked.
+        let channels =
+            Channels::new(store.clone(), audit.clone(), limits.clone(), channels, Box::new(|_| ()));
         let app = Self {
             accounts: Arc::new(Accounts::new(store.clone(), audit.clone(), admin_token)),
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
             realms: Arc::new(realms),
+            channels: Arc::new(channels),
             calls,
             hosting,
             figures,
             limits,
             origin: OwnOrigin::new(public_url.clone()),
             public_url,
+            verto_origin,
+            verto_limits,
             warnings: warnings.into(),
             waiting: Crowd::new(WAITING_PER_ADDRESS, WAITING),
             connections: Arc::default(),

@@ -28,7 +28,7 @@ use crate::{
     },
     media::{MediaConfig, MediaError, MediaPool, StartedMedia},
     metrics::Metrics,
-    services::{RealmRules, Refusal, Registration},
+    services::{ChannelsConfig, RealmRules, Refusal, Registration},
     whereabouts::Whereabouts,
 };
 
@@ -104,6 +104,8 @@ pub struct Addresses {
     pub metrics: Option<SocketAddr>,
     /// The listener of the rtcd face.
     pub rtcd: Option<SocketAddr>,
+    /// The listener of the verto face.
+    pub verto: Option<SocketAddr>,
 }
 
 /// A running server. Dropping it cuts everything off; [`Running::stop`] says goodbye first.
@@ -119,6 +121,7 @@ pub struct Running {
     main: Listening,
     /// Serves until the end; nobody waits for it.
     rtcd: Option<Listening>,
+    verto: Option<Listening>,
     #[expect(dead_code, reason = "held: dropping it ends the listener")]
     metrics_listener: Option<Listening>,
     media: MediaPool,
@@ -165,6 +168,8 @@ struct Ground {
     public_url: PublicUrl,
     certificate: Option<Certificate>,
     rtcd_certificate: Option<Certificate>,
+    verto_certificate: Option<Certificate>,
+    channels: ChannelsConfig,
 }
 
 impl Ground {
@@ -182,18 +187,31 @@ impl Ground {
         // Before the services, since links and the certificate name the port.
         let sockets = Sockets::bind(&config)?;
         let public_url = config.http.public_url(sockets.main_address);
-        let names = names(&sockets.bound(), &public_url);
+        let channels = channels_config(&config, &sockets);
+        let names = names(&sockets.bound(), [&public_url, &channels.public_url]);
         let show = |tls: &Tls| certificate(tls, &config.data_dir, &names);
         let certificate = show(&config.http.tls)?;
         let rtcd_certificate = config.rtcd.as_ref().map_or(Ok(None), |rtcd| show(&rtcd.tls))?;
-        Ok(Self { config, lock, admin_token, store, sockets, public_url, certificate, rtcd_certificate })
+        let verto_certificate = config.verto.as_ref().map_or(Ok(None), |verto| show(&verto.tls))?;
+        Ok(Self {
+            config,
+            lock,
+            admin_token,
+            store,
+            sockets,
+            public_url,
+            certificate,
+            rtcd_certificate,
+            verto_certificate,
+            channels,
+        })
     }
 }
 
 impl Running {
     async fn begin(ground: Ground, media: StartedMedia) -> Result<Self, StartError> {
-        let Ground { config, lock, admin_token, store, sockets, public_url, certificate, rtcd_certificate } =
-            ground;
+        let Ground { config, lock, admin_token, store, sockets, public_url, certificate, .. } = ground;
+        let (rtcd_certificate, verto_certificate) = (ground.rtcd_certificate, ground.verto_certificate);
         let metrics = Arc::new(Metrics::new());
         let (app, tasks) = App::start(Parts {
             store: store.clone(),
@@ -201,6 +219,7 @@ impl Running {
             events: media.events,
             admin_token,
             realm_rules: config.rtcd.as_ref().map_or_else(RealmRules::default, realm_rules),
+            channels: ground.channels,
             public_url: public_url.clone(),
             warnings: config.warnings.clone(),
         })?;
@@ -208,7 +227,7 @@ impl Running {
         let sign_in_url = Secret::new(app.accounts.start_link(&public_url).await?);
         let health = Health::default();
         let (accounts, limits) = (Arc::clone(&app.accounts), Arc::clone(&app.limits));
-        let routes = faces::routes(app.clone())
+        let routes = faces::routes(app.clone(), config.verto.is_some())
             .merge(health_routes(health.clone()))
             .merge(guarded_metrics_routes(Arc::clone(&metrics), accounts, limits));
         let rtcd = config.rtcd.as_ref().zip(sockets.rtcd);
@@ -217,6 +236,12 @@ impl Running {
             serve_rtcd(socket, config, tls, app.clone(), Arc::clone(&metrics))
         });
         let rtcd = rtcd.transpose()?;
+        let verto = config.verto.as_ref().zip(sockets.verto);
+        let verto = verto.map(|(config, socket)| {
+            let tls = verto_certificate.map(|shown| shown.config);
+            serve_verto(socket, config, tls, app.clone(), Arc::clone(&metrics))
+        });
+        let verto = verto.transpose()?;
         let routes = doors(routes, &public_url, config.http.proxy, Arc::clone(&metrics));
         let (tls, file) = certificate.map(|shown| (shown.config, shown.file)).unzip();
         let here = Whereabouts { address: sockets.main_address, certificate: file };
@@ -231,8 +256,9 @@ impl Running {
             media_tcp: media.bound_tcp,
             metrics: metrics_listener.as_ref().map(Listening::address),
             rtcd: rtcd.as_ref().map(Listening::address),
+            verto: verto.as_ref().map(Listening::address),
         };
-        tracing::info!(http = %addresses.http, media = ?addresses.media_udp, media_tcp = ?addresses.media_tcp, rtcd = ?addresses.rtcd, "started");
+        tracing::info!(http = %addresses.http, media = ?addresses.media_udp, media_tcp = ?addresses.media_tcp, rtcd = ?addresses.rtcd, verto = ?addresses.verto, "started");
         Ok(Self {
             addresses,
             public_url,
@@ -241,6 +267,7 @@ impl Running {
             health,
             main,
             rtcd,
+            verto,
             metrics_listener,
             media: media.pool,
             patience: config.rtcd.as_ref().map(|rtcd| rtcd.drain).unwrap_or_default(),
@@ -279,7 +306,7 @@ impl Running {
     pub async fn stop(mut self, deadline: Duration) {
         let begun = Instant::now();
         self.health.stop();
-        for listener in [Some(&self.main), self.rtcd.as_ref()].into_iter().flatten() {
+        for listener in [Some(&self.main), self.rtcd.as_ref(), self.verto.as_ref()].into_iter().flatten() {
             listener.stop_accepting(deadline.mul_f32(0.6));
         }
         let ended = tokio::time::timeout(deadline, self.wind_down(deadline)).await.is_ok();
@@ -292,8 +319,8 @@ impl Running {
             app.say_goodbye(deadline.mul_f32(0.6)).await;
         }
         self.main.ended().await;
-        if let Some(rtcd) = &mut self.rtcd {
-            rtcd.ended().await;
+        for face in [&mut self.rtcd, &mut self.verto].into_iter().flatten() {
+            face.ended().await;
         }
         let media = self.media.clone();
         _ = tokio::task::spawn_blocking(move || media.stop()).await;
@@ -317,6 +344,7 @@ struct Sockets {
     main_address: SocketAddr,
     metrics: Option<TcpListener>,
     rtcd: Option<TcpListener>,
+    verto: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -327,13 +355,15 @@ impl Sockets {
             main.local_addr().map_err(|source| StartError::Listen { address: config.http.listen, source })?;
         let metrics = config.metrics_listen.map(open).transpose()?;
         let rtcd = config.rtcd.as_ref().map(|rtcd| open(rtcd.listen)).transpose()?;
-        Ok(Self { main, main_address, metrics, rtcd })
+        let verto = config.verto.as_ref().map(|verto| open(verto.listen)).transpose()?;
+        Ok(Self { main, main_address, metrics, rtcd, verto })
     }
 
     /// The addresses of those listeners that may encrypt.
     fn bound(&self) -> Vec<IpAddr> {
-        let rtcd = self.rtcd.as_ref().and_then(|socket| socket.local_addr().ok());
-        [Some(self.main_address), rtcd].into_iter().flatten().map(|address| address.ip()).collect()
+        let [rtcd, verto] = [&self.rtcd, &self.verto]
+            .map(|socket| socket.as_ref().and_then(|socket| socket.local_addr().ok()));
+        [Some(self.main_address), rtcd, verto].into_iter().flatten().map(|address| address.ip()).collect()
     }
 }
 
@@ -343,6 +373,26 @@ fn realm_rules(rtcd: &config::Rtcd) -> RealmRules {
         registration: if rtcd.allow_self_registration { Registration::Open } else { Registration::AdminOnly },
         token_good_for: rtcd.session_expiration,
     }
+}
+
+/// Where there is no such face, its defaults stand in: nobody reaches what they are for.
+fn channels_config(config: &Checked, sockets: &Sockets) -> ChannelsConfig {
+    let face = config.verto.clone().unwrap_or_default();
+    let bound = sockets.verto.as_ref().and_then(|socket| socket.local_addr().ok());
+    ChannelsConfig { public_url: face.public_url(bound.unwrap_or(face.listen)), limits: face.limits }
+}
+
+fn serve_verto(
+    socket: TcpListener,
+    config: &config::Verto,
+    tls: Option<Arc<ServerConfig>>,
+    app: App,
+    metrics: Arc<Metrics>,
+) -> Result<Listening, StartError> {
+    let public_url = app.channels.public_url().clone();
+    let routes = doors(faces::verto::routes(app), &public_url, config.proxy, metrics);
+    serve(socket, routes, tls, config.proxy)
+        .map_err(|source| StartError::Listen { address: config.listen, source })
 }
 
 fn serve_rtcd(
@@ -378,9 +428,9 @@ fn certificate(tls: &Tls, folder: &Path, names: &[String]) -> Result<Option<Cert
 }
 
 /// Every name by which somebody may come, for a made certificate: all listeners show the same.
-fn names(bound: &[IpAddr], public_url: &PublicUrl) -> Vec<String> {
+fn names(bound: &[IpAddr], public_urls: [&PublicUrl; 2]) -> Vec<String> {
     let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    names.insert(public_url.host().to_owned());
+    names.extend(public_urls.map(|url| url.host().to_owned()));
     if bound.iter().any(IpAddr::is_unspecified) {
         let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
         names.extend(

@@ -21,14 +21,7 @@ impl Object {
         if bytes.len() > limit {
             return Err(DecodeError::TooLarge { limit });
         }
-        let fault = Cell::new(None);
-        let mut decoder = serde_json::Deserializer::from_slice(bytes);
-        let read = Strict { depth: 0, fault: &fault }.deserialize(&mut decoder);
-        match read.and_then(|value| decoder.end().map(|()| value)) {
-            Ok(Value::Object(members)) => Ok(Self(members)),
-            Ok(_) => Err(DecodeError::NotAnObject),
-            Err(_) => Err(fault.take().unwrap_or(DecodeError::NotJson)),
-        }
+        read_members(bytes, MAX_DEPTH).map(Self)
     }
 
     /// Takes a text of at most `limit` bytes.
@@ -121,18 +114,31 @@ impl Object {
     }
 }
 
+/// Reads one object of any size, nested no deeper than `deepest`, whose members are named once.
+pub(crate) fn read_members(bytes: &[u8], deepest: usize) -> Result<Map<String, Value>, DecodeError> {
+    let fault = Cell::new(None);
+    let mut decoder = serde_json::Deserializer::from_slice(bytes);
+    let read = Strict { depth: 0, deepest, fault: &fault }.deserialize(&mut decoder);
+    match read.and_then(|value| decoder.end().map(|()| value)) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(DecodeError::NotAnObject),
+        Err(_) => Err(fault.take().unwrap_or(DecodeError::NotJson)),
+    }
+}
+
 struct Strict<'f> {
     depth: usize,
+    deepest: usize,
     /// serde's errors carry only text; the real reason is left here.
     fault: &'f Cell<Option<DecodeError>>,
 }
 
 impl Strict<'_> {
     fn deeper<E: serde::de::Error>(&self) -> Result<Strict<'_>, E> {
-        if self.depth == MAX_DEPTH {
-            return Err(self.refuse(DecodeError::TooDeep { limit: MAX_DEPTH }));
+        if self.depth == self.deepest {
+            return Err(self.refuse(DecodeError::TooDeep { limit: self.deepest }));
         }
-        Ok(Strict { depth: self.depth + 1, fault: self.fault })
+        Ok(Strict { depth: self.depth + 1, ..*self })
     }
 
     fn refuse<E: serde::de::Error>(&self, fault: DecodeError) -> E {

@@ -8,6 +8,7 @@ mod json;
 pub mod rooms;
 pub mod rtcd;
 pub mod stun;
+pub mod verto;
 
 use std::fmt;
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Rtcd, file,
+    Rtcd, Verto, file,
     public_url::{PublicUrl, Scheme},
     values::{LogFormat, LogLevel, Set, TlsMode},
     written::ConfigError,
@@ -26,6 +26,8 @@ pub struct Checked {
     pub media: Media,
     /// The face that rtcd's clients see, if there is one.
     pub rtcd: Option<Rtcd>,
+    /// The face that verto's clients see, if there is one.
+    pub verto: Option<Verto>,
     /// Address of the listener with nothing but metrics.
     pub metrics_listen: Option<SocketAddr>,
     /// The log.
@@ -131,6 +133,7 @@ impl Checked {
                 dtls_1_3: file.media.dtls_1_3.is_some_and(|set| set.value),
             },
             rtcd: Rtcd::check(file.rtcd, &mut warnings)?,
+            verto: Verto::check(file.verto, file.verto_limits, &mut warnings)?,
             metrics_listen: file.metrics.listen.map(|set| set.value),
             log: Log {
                 level: file.log.level.map_or(LogLevel::Info, |set| set.value),
@@ -147,13 +150,7 @@ impl Http {
     /// Returns the address that users see, given where the listener really is.
     #[must_use]
     pub fn public_url(&self, bound: SocketAddr) -> PublicUrl {
-        if let Some(url) = &self.public_url {
-            return url.clone();
-        }
-        let scheme = if self.tls == Tls::Off { Scheme::Http } else { Scheme::Https };
-        let address = bound.ip();
-        let address = if address.is_unspecified() { interface_address(address) } else { address };
-        PublicUrl::new(scheme, &address.to_string(), bound.port())
+        self.public_url.clone().unwrap_or_else(|| bound_url(&self.tls, bound))
     }
 
     fn check(http: file::Http, warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
@@ -167,9 +164,17 @@ impl Http {
             plain: false,
         };
         let tls = files.check(listen, proxy)?;
-        let public_url = check_public_url(http.public_url, &tls, proxy, warnings)?;
+        let public_url = check_public_url("http", http.public_url, &tls, proxy, warnings)?;
         Ok(Self { listen, tls, proxy, public_url })
     }
+}
+
+/// Returns the address of a listener, for those who use it as it is.
+pub(super) fn bound_url(tls: &Tls, bound: SocketAddr) -> PublicUrl {
+    let scheme = if *tls == Tls::Off { Scheme::Http } else { Scheme::Https };
+    let address = bound.ip();
+    let address = if address.is_unspecified() { interface_address(address) } else { address };
+    PublicUrl::new(scheme, &address.to_string(), bound.port())
 }
 
 pub(super) fn proxy(trusted: Option<&Set<bool>>) -> Proxy {
@@ -243,7 +248,8 @@ impl<'a> Files<'a> {
     }
 }
 
-fn check_public_url(
+pub(super) fn check_public_url(
+    section: &str,
     public_url: Option<Set<PublicUrl>>,
     tls: &Tls,
     proxy: Proxy,
@@ -251,24 +257,25 @@ fn check_public_url(
 ) -> Result<Option<PublicUrl>, ConfigError> {
     let Some(Set { value: url, origin }) = public_url else {
         if proxy == Proxy::Trusted {
-            warnings.push("http.public_url is not set: links name the listener, not the proxy".to_owned());
+            warnings.push(format!("{section}.public_url is not set: links name the listener, not the proxy"));
         }
         return Ok(None);
     };
     match (url.scheme(), tls, proxy) {
         (Scheme::Http, Tls::SelfSigned | Tls::Files { .. }, Proxy::Absent) => {
-            let problem = format!("http.public_url: expected https://, since tls is on; found \"{url}\"");
+            let problem =
+                format!("{section}.public_url: expected https://, since tls is on; found \"{url}\"");
             return Err(ConfigError::at(&origin, problem));
         }
         (Scheme::Https, Tls::Off, Proxy::Absent) => {
             let problem = format!(
-                "http.public_url: expected http://, since tls is off and there is no trusted_proxy; found \"{url}\""
+                "{section}.public_url: expected http://, since tls is off and there is no trusted_proxy; found \"{url}\""
             );
             return Err(ConfigError::at(&origin, problem));
         }
         (Scheme::Http, ..) if !url.is_loopback() => {
             warnings.push(format!(
-                "{origin}: http.public_url is not encrypted: browsers will not give it a camera"
+                "{origin}: {section}.public_url is not encrypted: browsers will not give it a camera"
             ));
         }
         (Scheme::Http | Scheme::Https, ..) => {}

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use super::{
     public_url::PublicUrl,
     values::{
-        AdminKey, LogFormat, LogLevel, Minutes, Patience, Seconds, Servers, Set, Setting, Shards,
+        AdminKey, Count, LogFormat, LogLevel, Minutes, Patience, Seconds, Servers, Set, Setting, Shards,
         SomeAddresses, StoreUrl, TlsMode,
     },
     written::{ConfigError, Entries},
@@ -71,6 +71,12 @@ macro_rules! section {
 
             fn take(entries: &mut Entries) -> Result<Self, ConfigError> {
                 Ok(Self { $( $key: take(entries, $path, stringify!($key))?, )* })
+            }
+
+            /// Whether any of its keys is written.
+            #[allow(dead_code, reason = "asked of a section that turns itself on")]
+            pub(super) fn is_written(&self) -> bool {
+                false $( || self.$key.is_some() )*
             }
         }
     };
@@ -174,6 +180,69 @@ section! {
 }
 
 section! {
+    /// Channels for verto's clients: docs/faces/verto.md. The face has a listener of its own; it is on when any key of this section or of
+    /// `[faces.verto.limits]` is written.
+    Verto = "faces.verto" {
+        /// Whether there is this face at all. When it is not written and another key of these sections is: true.
+        enabled: bool = Default "false",
+        /// Address and port to listen on. Port 0 takes any free one.
+        listen: SocketAddr = Default "\"127.0.0.1:8082\"",
+        /// "off", "self-signed" or "files", as `http.tls`. When it is not written: "off" on a loopback address, "self-signed" elsewhere.
+        /// "off" elsewhere is refused unless `trusted_proxy` is true.
+        tls: TlsMode = Example "\"files\"",
+        /// PEM file with the certificate chain, for tls = "files".
+        cert_file: PathBuf = Example "\"/etc/countersign/cert.pem\"",
+        /// PEM file with the private key, for tls = "files".
+        key_file: PathBuf = Example "\"/etc/countersign/key.pem\"",
+        /// Every connection comes from a reverse proxy that encrypts and appends the client's address to X-Forwarded-For.
+        trusted_proxy: bool = Default "false",
+        /// The address that visitors see. Its origin is our own, and its host the domain of `userid`.
+        /// When it is not written: the scheme and address of `listen`.
+        public_url: PublicUrl = Example "\"https://meet.example.org\"",
+    }
+}
+
+section! {
+    /// How much clients of verto channels may do. Each is a whole number, 1 to 1000000.
+    VertoLimits = "faces.verto.limits" {
+        /// Bytes of one message on a socket; a larger one closes it.
+        message_bytes: Count = Default "65536",
+        /// Messages a second and connection, in the long run.
+        messages_per_second: Count = Default "20",
+        /// Messages of a connection at once.
+        message_burst: Count = Default "80",
+        /// Broadcasts a second and connection, in the long run.
+        broadcasts_per_second: Count = Default "2",
+        /// Broadcasts of a connection at once.
+        broadcast_burst: Count = Default "10",
+        /// Seconds from the opening of a socket to its login.
+        authenticate_seconds: Count = Default "20",
+        /// Logins of a socket that fail, before it is closed.
+        login_failures_per_socket: Count = Default "3",
+        /// Logins that fail, a minute and client, and a minute and address; a further one closes its socket.
+        login_failures_per_minute: Count = Default "10",
+        /// Passwords given, a minute and address.
+        issues_per_minute: Count = Default "10",
+        /// Clients of a channel, logged in or not.
+        clients_per_channel: Count = Default "200",
+        /// Greatest `capacity` that a channel may have.
+        capacity_max: Count = Default "64",
+        /// Sockets of an address.
+        sockets_per_address: Count = Default "32",
+        /// Sockets in all.
+        sockets: Count = Default "10000",
+        /// Seconds between two takeovers of one client.
+        takeover_seconds: Count = Default "5",
+        /// Takeovers of one client a minute.
+        takeovers_per_minute: Count = Default "6",
+        /// Seconds that a password waits for its first login.
+        fresh_seconds: Count = Default "60",
+        /// Seconds that a password is good after the loss of its connection.
+        lease_seconds: Count = Default "600",
+    }
+}
+
+section! {
     /// The server's own counters.
     Metrics = "metrics" {
         /// Address and port of a plain listener with nothing but /metrics, without a token: for a private network.
@@ -219,6 +288,10 @@ pub(super) struct File {
     pub(super) media: Media,
     /// `[faces.rtcd]`
     pub(super) rtcd: Rtcd,
+    /// `[faces.verto]`
+    pub(super) verto: Verto,
+    /// `[faces.verto.limits]`
+    pub(super) verto_limits: VertoLimits,
     /// `[metrics]`
     pub(super) metrics: Metrics,
     /// `[log]`
@@ -241,11 +314,13 @@ pub(super) struct Section {
 }
 
 /// Sections in the order of the documentation.
-pub(super) const SECTIONS: [Section; 8] = [
+pub(super) const SECTIONS: [Section; 10] = [
     Section { name: "", about: Top::ABOUT, keys: Top::KEYS },
     Section { name: "http", about: Http::ABOUT, keys: Http::KEYS },
     Section { name: "media", about: Media::ABOUT, keys: Media::KEYS },
     Section { name: "faces.rtcd", about: Rtcd::ABOUT, keys: Rtcd::KEYS },
+    Section { name: "faces.verto", about: Verto::ABOUT, keys: Verto::KEYS },
+    Section { name: "faces.verto.limits", about: VertoLimits::ABOUT, keys: VertoLimits::KEYS },
     Section { name: "metrics", about: Metrics::ABOUT, keys: Metrics::KEYS },
     Section { name: "log", about: Log::ABOUT, keys: Log::KEYS },
     Section { name: "store", about: Store::ABOUT, keys: Store::KEYS },
@@ -260,6 +335,8 @@ impl File {
             http: Http::take(&mut entries)?,
             media: Media::take(&mut entries)?,
             rtcd: Rtcd::take(&mut entries)?,
+            verto: Verto::take(&mut entries)?,
+            verto_limits: VertoLimits::take(&mut entries)?,
             metrics: Metrics::take(&mut entries)?,
             log: Log::take(&mut entries)?,
             store: Store::take(&mut entries)?,

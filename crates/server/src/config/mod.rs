@@ -9,6 +9,7 @@ mod public_url;
 mod reference;
 mod rtcd;
 mod values;
+mod verto;
 mod written;
 
 pub use checked::{Checked, Http, Log, Media, Proxy, Tls};
@@ -17,6 +18,7 @@ pub use public_url::{PublicUrl, Scheme};
 pub use reference::{example, markdown};
 pub use rtcd::Rtcd;
 pub use values::{LogFormat, LogLevel};
+pub use verto::{Verto, VertoLimits};
 pub use written::{ConfigError, ENVIRONMENT_PREFIX, Origin};
 
 /// One flag that sets a key.

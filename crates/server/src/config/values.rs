@@ -347,6 +347,23 @@ impl Setting for Seconds {
     }
 }
 
+/// A whole number, 1 to 1000000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Count(pub(super) u32);
+
+impl Setting for Count {
+    const EXPECTED: &'static str = "a whole number, 1 to 1000000";
+
+    fn read(written: &Written) -> Option<Self> {
+        let count = match written {
+            Written::Number(number) => u32::try_from(*number).ok()?,
+            Written::Loose(loose) => loose.trim().parse().ok()?,
+            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
+        };
+        (1..=1_000_000).contains(&count).then_some(Self(count))
+    }
+}
+
 /// A number of media threads, 1 to 64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shards(pub(super) u8);

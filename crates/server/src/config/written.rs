@@ -153,18 +153,7 @@ impl Entries {
             let name = key.get_ref().as_ref();
             match value.get_ref() {
                 DeValue::Table(section) => {
-                    for (inner, value) in section {
-                        let key = format!("{name}.{}", inner.get_ref());
-                        match value.get_ref() {
-                            DeValue::Table(deeper) if is_section(&key) => {
-                                for (last, value) in deeper {
-                                    let key = format!("{key}.{}", last.get_ref());
-                                    self.set(key, origin(last.span()), written(value.get_ref()));
-                                }
-                            }
-                            value => self.set(key, origin(inner.span()), written(value)),
-                        }
-                    }
+                    self.add_section(name, section, &origin, &is_section);
                     // An empty section with a wrong name is still a mistake.
                     if section.is_empty() && !is_section(name) {
                         self.set(name.to_owned(), origin_of_key, Written::Other("table"));
@@ -178,6 +167,25 @@ impl Entries {
             }
         }
         Ok(())
+    }
+
+    /// A section's name has up to three words.
+    fn add_section(
+        &mut self,
+        name: &str,
+        section: &DeTable<'_>,
+        origin: &impl Fn(Range<usize>) -> Origin,
+        is_section: &impl Fn(&str) -> bool,
+    ) {
+        for (inner, value) in section {
+            let key = format!("{name}.{}", inner.get_ref());
+            match value.get_ref() {
+                DeValue::Table(deeper) if is_section(&key) => {
+                    self.add_section(&key, deeper, origin, is_section);
+                }
+                value => self.set(key, origin(inner.span()), written(value)),
+            }
+        }
     }
 
     /// Adds the variables whose names start with [`ENVIRONMENT_PREFIX`]: `COUNTERSIGN__HTTP__LISTEN` is `http.listen`.

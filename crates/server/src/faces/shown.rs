@@ -24,7 +24,7 @@ pub(super) fn rights(permissions: Permissions) -> Vec<wire_rooms::Permission> {
         Permission::UseCamera => Some(wire_rooms::Permission::Camera),
         Permission::ShareScreen => Some(wire_rooms::Permission::Share),
         Permission::Moderate => Some(wire_rooms::Permission::Moderate),
-        Permission::ManageRealm | Permission::HostCalls => None,
+        Permission::ManageRealm | Permission::HostCalls | Permission::Signal => None,
     };
     permissions.iter().filter_map(shown).collect()
 }

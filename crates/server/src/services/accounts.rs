@@ -217,6 +217,7 @@ pub(super) fn actor(grant: &Grant) -> String {
     match &grant.principal().subject {
         Subject::Operator(user) => user.as_str().to_owned(),
         Subject::Guest(session) => session.to_string(),
+        Subject::Client(client) => client.short(),
         Subject::Service => super::realms::shown(&grant.principal().realm),
     }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod calls;
+mod channels;
 pub mod hosting;
 mod realms;
 mod rooms;
@@ -16,6 +17,10 @@ pub use accounts::{Accounts, Admitted, SignedIn};
 pub use calls::{
     Calls, Described, Dialect, MediaNews, Offer, Parts as CallsParts, Said, Saying, Seat, Speakers, Welcome,
     muted,
+};
+pub use channels::{
+    Believed, Channels, ChannelsConfig, ClaimedOrigin, ClientProof, Door, Login,
+    LoginRefused as ClientRefused, Member, News,
 };
 pub use realms::{
     Caller, LoginRefused, NotBelieved, Realms, RegisterRefused, Registrar, Registration, Rules as RealmRules,

@@ -1,5 +1,6 @@
 //! Administration of rooms over HTTP: `docs/faces/rooms.md`, "Administration".
 
+pub(super) mod channels;
 mod realms;
 mod routes;
 

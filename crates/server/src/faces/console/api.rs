@@ -57,6 +57,7 @@ async fn me(Operator(grant): Operator) -> Json<Me> {
     let operator = match &grant.principal().subject {
         Subject::Operator(user) => user.as_str().to_owned(),
         Subject::Guest(session) => session.to_string(),
+        Subject::Client(client) => client.to_string(),
         Subject::Service => grant.principal().realm.as_str().to_owned(),
     };
     Json(Me { operator, expires_at: grant.expires().0 })

@@ -384,7 +384,9 @@ fn may_send(permissions: Permissions) -> Sources {
         Permission::Speak => [Some(Source::Voice), None],
         Permission::UseCamera => [Some(Source::Camera), None],
         Permission::ShareScreen => [Some(Source::Screen), Some(Source::ScreenAudio)],
-        Permission::Moderate | Permission::ManageRealm | Permission::HostCalls => [None, None],
+        Permission::Moderate | Permission::ManageRealm | Permission::HostCalls | Permission::Signal => {
+            [None, None]
+        }
     });
     sources.flatten().collect()
 }

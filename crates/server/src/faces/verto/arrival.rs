@@ -1,0 +1,49 @@
+//! What a request says of where it comes from.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use identity::{ChannelId, Secret};
+
+use crate::app::App;
+use crate::config::PublicUrl;
+use crate::http::origin::Origin;
+use crate::http::peer::Peer;
+use crate::services::{ClaimedOrigin, Door};
+
+/// The visitor's cookie. Browsers take such a name only with `Secure`, `Path=/` and no domain.
+const COOKIE: &str = "__Host-countersign-visitor";
+
+/// Reads the door by which a request comes; `channel` is that of its path.
+pub(super) fn door(app: &App, channel: Option<ChannelId>, headers: &HeaderMap, from: Peer) -> Door {
+    Door { channel, origin: claimed_origin(app, headers), visitor: visitor(headers), from }
+}
+
+fn claimed_origin(app: &App, headers: &HeaderMap) -> ClaimedOrigin {
+    match app.verto_origin.judge(headers) {
+        Origin::Own => ClaimedOrigin::Own,
+        Origin::Absent => ClaimedOrigin::Absent,
+        Origin::Foreign => {
+            let mut values = headers.get_all(header::ORIGIN).iter();
+            let only = values.next().filter(|_| values.next().is_none());
+            let read = only.and_then(|value| value.to_str().ok()).map(PublicUrl::parse);
+            match read {
+                Some(Ok(page)) => ClaimedOrigin::Other(page.to_string()),
+                Some(Err(_)) | None => ClaimedOrigin::Unreadable,
+            }
+        }
+    }
+}
+
+fn visitor(headers: &HeaderMap) -> Option<Secret> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut cookies =
+        lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    cookies.find(|(name, _)| *name == COOKIE).map(|(_, value)| Secret::new(value))
+}
+
+/// Returns the `Set-Cookie` of a visitor: one cookie for all channels, until the browser closes.
+pub(super) fn set_visitor(visitor: &Secret) -> Option<HeaderValue> {
+    let cookie = format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Strict", visitor.expose());
+    let mut value = HeaderValue::from_str(&cookie).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

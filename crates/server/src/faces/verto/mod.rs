@@ -1,0 +1,6 @@
+//! Verto's clients in channels: `docs/faces/verto.md`. A listener of its own.
+
+mod arrival;
+mod routes;
+
+pub use routes::routes;
