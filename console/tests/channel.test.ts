@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { decodeAbout } from "../src/channel/about.ts";
 import { comparisonOf, fingerprintOf } from "../src/channel/comparison.ts";
 import { clientOf, readFrame, refusedWithin, request } from "../src/channel/frames.ts";
 import { Negotiation } from "../src/channel/negotiation.ts";
@@ -126,4 +127,21 @@ test("a login signs the server's challenge, and for which channel, client and pa
   const verifier = await crypto.subtle.importKey("raw", Buffer.from(key.public, "base64url"), "Ed25519", true, ["verify"]);
   assert.ok(await crypto.subtle.verify("Ed25519", verifier, Buffer.from(signature, "base64url"), signed));
   for (const bad of ["", "AA", "%"]) assert.equal(await proofOf(key, bad, login), null);
+});
+
+test("what another page says of itself is read strictly", () => {
+  const id = "01234567-89ab-4def-8123-456789abcdef";
+  const about = { voice: true, camera: false, others: [id] };
+  assert.deepEqual(decodeAbout(JSON.stringify({ ...about, more: 1 })), about);
+  const bad = [
+    "{",
+    "null",
+    "[]",
+    JSON.stringify({ ...about, voice: 1 }),
+    JSON.stringify({ ...about, others: [id.toUpperCase()] }),
+    JSON.stringify({ ...about, others: Array(17).fill(id) }),
+    JSON.stringify({ ...about, more: "x".repeat(4_096) }),
+    new ArrayBuffer(2),
+  ];
+  for (const data of bad) assert.equal(decodeAbout(data), null, String(data));
 });

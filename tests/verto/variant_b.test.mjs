@@ -91,6 +91,27 @@ test("a page of variant B and ours call each other", { timeout: 120_000 }, async
   });
 });
 
+test("a certificate that changes within a call ends it", { timeout: 60_000 }, async (t) => {
+  const face = await startFace(t);
+  // Where the server does not read descriptions, the page does.
+  const channel = await face.channel({ admission: "open", content: "opaque" });
+  const browser = await startBrowser(t);
+  const old = await openVariantB(await openProfile(t, browser, face, EXPECTED), face, channel);
+  const ours = await join(await openProfile(t, browser, face), `${face.origin}/peers/${channel}`, "Ana");
+  const called = old.id.slice(0, 5);
+  await ours.getByRole("button", { name: `Call ${called}` }).click();
+  await until("the offer is shown", () => old.evaluate((id) => window.peer.offers.has(id), ours.id));
+  await old.evaluate((id) => window.peer.accept(id), ours.id);
+  await receivesAll(ours);
+  await old.evaluate((id) => {
+    const { sdp } = window.peer.connection.pc.localDescription;
+    const other = Array(32).fill("AB").join(":");
+    return window.peer.tell(id, { type: "offer", sdp: sdp.replace(/^(a=fingerprint:sha-256 ).*$/gm, `$1${other}`) });
+  }, ours.id);
+  await ours.getByText(`There is no connection to ${called}.`).waitFor();
+  await isFree(old);
+});
+
 test("v70: a page that begins as jQuery's client does: two empty logins, then one with credentials", { timeout: 60_000 }, async (t) => {
   const face = await startFace(t);
   const channel = await face.channel({ admission: "open", content: "opaque", sessid_policy: "strict-login-id" });
