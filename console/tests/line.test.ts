@@ -66,16 +66,27 @@ test("a session that is in use is waited for", async (t) => {
   assert.deepEqual(told, ["ready"]);
 });
 
-test("who is punted stays away", async (t) => {
+for (const [reason, ending] of [["revoked", "revoked"], ["replaced", "punted"], ["", "punted"]] as const) {
+  test(`who is punted stays away, and is told why (${reason || "no reason"})`, async (t) => {
+    const { line, server, told } = setUp(t);
+    line.start();
+    await server.letsIn("p1");
+    server.pushes("verto.punt", {});
+    server.breaks(reason);
+    t.mock.timers.tick(60_000);
+    await settled();
+    assert.deepEqual(told, ["ready", `over ${ending}`]);
+    assert.equal(FakeSocket.all.length, 1);
+  });
+}
+
+test("a punt that no close follows is one all the same", async (t) => {
   const { line, server, told } = setUp(t);
   line.start();
   await server.letsIn("p1");
   server.pushes("verto.punt", {});
-  server.breaks();
-  t.mock.timers.tick(60_000);
-  await settled();
+  t.mock.timers.tick(1_000);
   assert.deepEqual(told, ["ready", "over punted"]);
-  assert.equal(FakeSocket.all.length, 1);
 });
 
 test("when sockets do not open any more, the server is asked why", async (t) => {
@@ -168,8 +179,8 @@ class FakeServer {
     await settled();
   }
 
-  breaks(): void {
-    this.socket.close();
+  breaks(reason = ""): void {
+    this.socket.end(reason);
   }
 
   asked(): { id: number; method: string; params: unknown } | undefined {
@@ -214,7 +225,7 @@ class FakeSocket extends EventTarget {
   readonly url: string;
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: string }) => void) | null = null;
-  onclose: (() => void) | null = null;
+  onclose: ((event: { reason: string }) => void) | null = null;
 
   constructor(url: URL) {
     super();
@@ -236,10 +247,14 @@ class FakeSocket extends EventTarget {
   }
 
   close(): void {
+    this.end("");
+  }
+
+  end(reason: string): void {
     if (this.readyState === 3) return;
     this.readyState = 3;
     this.dispatchEvent(new Event("close"));
-    this.onclose?.();
+    this.onclose?.({ reason });
   }
 }
 

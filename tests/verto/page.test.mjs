@@ -175,12 +175,13 @@ test("who is revoked is sent away at once, and may not come back", { timeout: 60
   const context = await openProfile(t, browser, face, refusals);
   const ana = await join(context, await face.invite(channel), "Ana");
   const ben = await join(await openProfile(t, browser, face, refusals), await face.invite(channel), "Ben");
+  const removed = (page, timeout) => page.getByRole("heading", { name: "You were removed." }).waitFor({ timeout });
   await face.revoke(channel, ana.id);
-  await ana.getByRole("heading", { name: "You are offline here." }).waitFor({ timeout: 1_000 });
-  await ana.getByRole("button", { name: "Join again" }).click();
+  await removed(ana, 1_000);
+  await ana.reload();
   await ana.getByRole("button", { name: "Join", exact: true }).click();
   await ana.getByRole("heading", { name: "You need an invitation" }).waitFor();
   await isOnline(ben);
   await face.remove(channel);
-  await ben.getByRole("heading", { name: "You are offline here." }).waitFor({ timeout: 1_000 });
+  await removed(ben, 1_000);
 });

@@ -15,7 +15,7 @@ export interface Credentials {
 }
 
 /** Why a line will not come back by itself. */
-export type LineEnding = "punted" | "full" | "refused" | "not-admitted" | "unknown";
+export type LineEnding = "punted" | "revoked" | "full" | "refused" | "not-admitted" | "unknown";
 
 export interface LineEvents {
   /** In the channel: at first and after every break. */
@@ -42,6 +42,8 @@ const DEAD_MS = 10_000;
 const PROBED_MS = 3_000;
 /** The holder of a session is not pushed off more often than this (reference of the channels, 5.3). */
 const TAKEOVER_MS = 5_000;
+/** A close follows a punt in a quarter of a second, if the network lets it. */
+const PUNT_MS = 1_000;
 /** What was not heard is said again after this, so many times. */
 const AGAIN_MS = 1_000;
 const AGAIN_TIMES = 8;
@@ -110,8 +112,9 @@ export class Line {
     this.stopped = true;
     clearTimeout(this.retry);
     this.quiet();
-    this.socket?.close(1000);
+    const { socket } = this;
     this.socket = null;
+    socket?.close(1000);
   }
 
   /** The network has changed, or is back. */
@@ -194,8 +197,16 @@ export class Line {
         return;
       }
       case "verto.punt":
-        this.end("punted");
+        this.punted(socket);
     }
+  }
+
+  /** Why, stands in the close that follows. */
+  private punted(socket: WebSocket): void {
+    this.quiet();
+    const end = (reason: string) => socket === this.socket && this.end(reason === "revoked" ? "revoked" : "punted");
+    socket.onclose = ({ reason }) => end(reason);
+    setTimeout(() => end(""), PUNT_MS);
   }
 
   private async enter(socket: WebSocket): Promise<void> {

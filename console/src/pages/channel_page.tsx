@@ -82,12 +82,13 @@ const ENDINGS: Record<NonNullable<MeetingView["ending"]>, { title: string; detai
   left: { title: "You left the channel.", detail: "Nobody there sees or hears you any more.", again: true },
   punted: {
     title: "You are offline here.",
-    detail: "This channel was opened in another tab or window of this browser, or you were removed from it.",
+    detail: "This channel was opened in another tab or window of this browser.",
     again: true,
   },
   full: { title: "The channel is full.", detail: "Try again when somebody has left.", again: true },
   refused: { title: "The server did not let you in.", detail: "Your place in this channel has run out. Join again for another.", again: true },
-  "not-admitted": { title: "You were removed from this channel.", detail: "Whoever invited you can invite you again.", again: false },
+  revoked: { title: "You were removed.", detail: "Whoever runs this channel has removed you from it, or the channel itself.", again: false },
+  "not-admitted": { title: "You were removed.", detail: "Whoever runs this channel does not let you in any more.", again: false },
   unknown: { title: "This channel is gone.", detail: "It was removed by whoever runs it.", again: false },
 };
 
