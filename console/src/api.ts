@@ -74,7 +74,8 @@ export interface ChannelSettings {
   cookie_binding: "required" | "optional";
   sessid_policy: "optional" | "strict-registered" | "strict-login-id";
   content: Content;
-  delivery: Delivery;
+  /** Absent in an answer: off. */
+  delivery?: Delivery;
   origins: string[];
 }
 
@@ -134,6 +135,8 @@ export function problemSentence(problem: unknown): string {
       return problem.retryAfterS
         ? `Too many tries. Wait ${problem.retryAfterS} s and try again.`
         : "The server is busy. Try again in a moment.";
+    case "channel-full":
+      return "There is no room for more people in this channel. Try again later.";
     case "not-found":
       return "This is gone: it was ended or removed.";
     case "denied":

@@ -37,8 +37,17 @@ export async function visitAgain(channelId: string): Promise<Visit | LineEnding 
     return await visit(channelId, null);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    if (problem.status === 403) return "not-admitted";
-    return problem.status === 404 ? "unknown" : null;
+    switch (problem.code) {
+      case "barred":
+      case "invitation-required":
+        return "not-admitted";
+      case "channel-full":
+        return "full";
+      case "not-found":
+        return "unknown";
+      default:
+        return null;
+    }
   }
 }
 

@@ -144,9 +144,9 @@ function calledOf({ topic, channelId }: ChannelDetail): string {
   return topic || channelId.slice(0, 8);
 }
 
-/** Returns the ids that records about this channel name. */
+/** Returns the ids that records about this channel name, as they stand in there. */
 function aboutOf({ channelId, clients }: ChannelDetail): string[] {
-  return [channelId, ...clients.map(({ clientId }) => clientId)];
+  return [channelId, ...clients.map(({ clientId }) => clientId)].map((id) => `${id.slice(0, 8)}..`);
 }
 
 function Gone() {

@@ -1,5 +1,5 @@
 import { useId, useState } from "preact/hooks";
-import { api, type ChannelDetail, type ChannelSettings } from "../api.ts";
+import { api, type ChannelDetail, type ChannelSettings, type Delivery } from "../api.ts";
 import type { Perform } from "./room.tsx";
 
 type Choices<Name extends keyof ChannelSettings> = [ChannelSettings[Name], string][];
@@ -21,7 +21,7 @@ const SESSIONS: Choices<"sessid_policy"> = [
   ["strict-registered", "The one of their issue"],
   ["strict-login-id", "Their client ID"],
 ];
-const DELIVERY: Choices<"delivery"> = [
+const DELIVERY: [Delivery, string][] = [
   ["off", "Pages ask for them"],
   ["page", "Also in hidden inputs of the page"],
 ];
@@ -65,7 +65,7 @@ export function ChannelRules({ channel, perform }: { channel: ChannelDetail; per
         <Choice label="What they may say" choices={CONTENT} value={now.content} onChoose={(content) => set({ content })} />
         <Choice label="Which clients" choices={COOKIES} value={now.cookie_binding} onChoose={(cookie_binding) => set({ cookie_binding })} />
         <Choice label="Session ID of clients" choices={SESSIONS} value={now.sessid_policy} onChoose={(sessid_policy) => set({ sessid_policy })} />
-        <Choice label="How pages get passwords" choices={DELIVERY} value={now.delivery} onChoose={(delivery) => set({ delivery })} />
+        <Choice label="How pages get passwords" choices={DELIVERY} value={now.delivery ?? "off"} onChoose={(delivery) => set({ delivery })} />
         <div class="field rules-wide">
           <label for={originsId}>Other sites that may connect, one a line</label>
           <textarea

@@ -6,7 +6,10 @@ import { ChannelDoor } from "./channel_door.tsx";
 import { MeetingStage } from "./meeting_stage.tsx";
 import { Notice } from "./notice.tsx";
 
-type Step = "door" | "uninvited" | "unknown" | "meeting";
+type Step = "door" | "uninvited" | "removed" | "unknown" | "meeting";
+
+/** What the door leads to when the server refuses: other refusals are said at the door. */
+const REFUSED: Record<string, Step> = { "invitation-required": "uninvited", barred: "removed", "not-found": "unknown" };
 
 /** A channel as its visitors see it: the door, whoever is there, the call, and what is said afterwards. */
 export function ChannelPage({ channelId, invitation }: { channelId: string; invitation: string | null }) {
@@ -26,8 +29,9 @@ export function ChannelPage({ channelId, invitation }: { channelId: string; invi
       setStep("meeting");
       return null;
     } catch (problem) {
-      if (!(problem instanceof Problem) || ![403, 404].includes(problem.status)) return problemSentence(problem);
-      setStep(problem.status === 403 ? "uninvited" : "unknown");
+      const refused = problem instanceof Problem ? REFUSED[problem.code] : undefined;
+      if (!refused) return problemSentence(problem);
+      setStep(refused);
       return null;
     }
   };
@@ -44,6 +48,12 @@ export function ChannelPage({ channelId, invitation }: { channelId: string; invi
       return <ChannelDoor onJoin={join} />;
     case "uninvited":
       return <Uninvited invited={invitation !== null} />;
+    case "removed":
+      return (
+        <Notice title={ENDINGS["not-admitted"].title}>
+          <p>{ENDINGS["not-admitted"].detail}</p>
+        </Notice>
+      );
     case "unknown":
       return (
         <Notice title="There is no channel at this address">

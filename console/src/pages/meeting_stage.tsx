@@ -23,6 +23,10 @@ export function MeetingStage({ meeting, view }: { meeting: Meeting; view: Meetin
   const heading = useRef<HTMLHeadingElement>(null);
   // Whoever pressed Join by keyboard goes on from here: the button that had the focus is gone.
   useEffect(() => heading.current?.focus(), []);
+  // So for a button that went with what it answered.
+  useEffect(() => {
+    if (document.activeElement === document.body) heading.current?.focus();
+  }, [inCall, asking.length]);
   const caller = asking[0]?.called;
   useEffect(() => {
     document.title = caller ? `${caller} calls` : `${titleOf(view)} · countersign`;
