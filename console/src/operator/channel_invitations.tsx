@@ -12,7 +12,7 @@ export function ChannelInvitations({ channel, perform }: { channel: ChannelDetai
     <section class="section" aria-labelledby="invitations">
       <h2 id="invitations">Invitations</h2>
       <div class="card">
-        {open && <p class="hint">This channel is open: whoever knows its address may come. An invitation link leads there too, without its part behind the # and with /peers/ for /join/ it is the address.</p>}
+        {open && <p class="hint">This channel is open: whoever knows its address may come. That is an invitation link without its part behind the #.</p>}
         <InvitationForm channelId={channel.channelId} perform={perform} onMade={setLink} />
         {link && <MadeLink key={link} url={link} />}
       </div>
