@@ -8,6 +8,7 @@ pub mod store;
 
 pub use folder::FolderError;
 pub use store::{
-    AuditEntry, AuditRecord, ConsoleKind, InviteRecord, NewConsoleToken, NewInvite, NewRealmToken, NewRoom,
-    NewSession, Outcome, RealmRecord, Redeemed, RoomRecord, SessionRecord, Store, StoreError,
+    AuditEntry, AuditRecord, Bearer, ChannelRecord, ConsoleKind, Entry, InviteRecord, Issue, Issued, Leaving,
+    ListedClient, NewConsoleToken, NewInvitation, NewInvite, NewRealmToken, NewRoom, NewSession, NotIssued,
+    Outcome, RealmRecord, Redeemed, RoomRecord, SessionRecord, Store, StoreError,
 };

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::audit::Audit;
 use crate::config::{PublicUrl, VertoLimits};
 use crate::http::crowd::Crowd;
-use crate::http::limits::Limits;
+use crate::http::limits::{Action, Limits};
 use crate::http::origin::OwnOrigin;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
@@ -104,7 +104,11 @@ impl App {
         tasks.spawn(audit_task.run());
         let (driver, hub, expired) = HubDriver::new(ROOM_LIMITS);
         tasks.spawn(driver.run());
-        let limits = Arc::new(Limits::new());
+        let limits = Arc::new(
+            Limits::new()
+                .per_minute(Action::Issue, channels.limits.issues_per_minute)
+                .per_minute(Action::ClientDenied, channels.limits.login_failures_per_minute),
+        );
         let parts = CallsParts {
             store: store.clone(),
             audit: audit.clone(),
@@ -126,13 +130,14 @@ impl App {
         let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), realm_rules, ended)?;
         let (verto_origin, verto_limits) = (OwnOrigin::new(channels.public_url.clone()), channels.limits);
         // The live side is told here of what is revoked.
-        let channels =
-            Channels::new(store.clone(), audit.clone(), limits.clone(), channels, Box::new(|_| ()));
+        let tell = Box::new(|_| ());
+        let (channels, left) = Channels::new(store.clone(), audit.clone(), limits.clone(), channels, tell);
+        tasks.spawn(left.run());
         let app = Self {
             accounts: Arc::new(Accounts::new(store.clone(), audit.clone(), admin_token)),
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
             realms: Arc::new(realms),
-            channels: Arc::new(channels),
+            channels,
             calls,
             hosting,
             figures,

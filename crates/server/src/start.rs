@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use axum::middleware;
 use backend::{FolderError, Store, StoreError, folder};
 use identity::{Secret, TokenHash, TokenKind, hash};
 use rustls::ServerConfig;
@@ -24,6 +25,7 @@ use crate::{
         health::{Health, guarded_metrics_routes, health_routes, open_metrics_routes},
         listener::{Listening, bind, serve},
         plain_doors,
+        problem::in_problem_namespace,
         tls::{self, TlsError},
     },
     media::{MediaConfig, MediaError, MediaPool, StartedMedia},
@@ -181,9 +183,10 @@ impl Ground {
         let token = folder::admin_token(folder, ambient::random()?)?;
         let admin_token = hash(TokenKind::Admin, &token)
             .map_err(|_| FolderError::MalformedToken { file: folder.join("admin-token") })?;
-        let store = Store::open(&config.store_file)
-            .await
-            .map_err(|source| StartError::Store { file: config.store_file.clone(), source })?;
+        let in_store = |source| StartError::Store { file: config.store_file.clone(), source };
+        let store = Store::open(&config.store_file).await.map_err(in_store)?;
+        // Whoever was connected to an earlier process is not any more.
+        store.leave_all_clients(ambient::now()).await.map_err(in_store)?;
         // Before the services, since links and the certificate name the port.
         let sockets = Sockets::bind(&config)?;
         let public_url = config.http.public_url(sockets.main_address);
@@ -379,7 +382,12 @@ fn realm_rules(rtcd: &config::Rtcd) -> RealmRules {
 fn channels_config(config: &Checked, sockets: &Sockets) -> ChannelsConfig {
     let face = config.verto.clone().unwrap_or_default();
     let bound = sockets.verto.as_ref().and_then(|socket| socket.local_addr().ok());
-    ChannelsConfig { public_url: face.public_url(bound.unwrap_or(face.listen)), limits: face.limits }
+    ChannelsConfig {
+        public_url: face.public_url(bound.unwrap_or(face.listen)),
+        limits: face.limits,
+        client_idle: face.client_idle,
+        channel_idle: face.channel_idle,
+    }
 }
 
 fn serve_verto(
@@ -390,7 +398,8 @@ fn serve_verto(
     metrics: Arc<Metrics>,
 ) -> Result<Listening, StartError> {
     let public_url = app.channels.public_url().clone();
-    let routes = doors(faces::verto::routes(app), &public_url, config.proxy, metrics);
+    let routes = doors(faces::verto::routes(app), &public_url, config.proxy, metrics)
+        .layer(middleware::from_fn(in_problem_namespace));
     serve(socket, routes, tls, config.proxy)
         .map_err(|source| StartError::Listen { address: config.listen, source })
 }

@@ -44,6 +44,15 @@ impl TestServer {
         Self::start_with(&more).await
     }
 
+    /// The same, with the verto face, and other keys of it: `limits.fresh_seconds`.
+    pub async fn start_verto(more: &[(&str, &str)]) -> Self {
+        let face = [("enabled", "true"), ("listen", "127.0.0.1:0")];
+        let keys: Vec<_> =
+            face.iter().chain(more).map(|(key, value)| (format!("faces.verto.{key}"), *value)).collect();
+        let more: Vec<_> = keys.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+        Self::start_with(&more).await
+    }
+
     async fn start_in_with(folder: TempDir, more: &[(&str, &str)]) -> Self {
         let data = folder.path().join("data");
         let flag = |key: &str, value: &str| Override {
@@ -101,6 +110,19 @@ impl TestServer {
     /// Where the rtcd face listens; it has to be enabled.
     pub fn rtcd(&self) -> SocketAddr {
         self.running.as_ref().unwrap().addresses.rtcd.unwrap()
+    }
+
+    /// Where the verto face listens; it has to be enabled.
+    pub fn verto(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().addresses.verto.unwrap()
+    }
+
+    /// Makes a verto channel; returns its id.
+    pub async fn create_channel(&self, settings: &Value) -> String {
+        let request = self.admin(Method::POST, "/v1/admin/channels").json(settings);
+        let (status, channel) = answer(request).await;
+        assert_eq!(status, StatusCode::CREATED, "{channel}");
+        channel["channelId"].as_str().unwrap().to_owned()
     }
 
     /// Registers a client of the rtcd face; returns its key.

@@ -33,6 +33,20 @@ impl Object {
         }
     }
 
+    /// Takes a text of at most `limit` bytes, if the member is there.
+    pub(crate) fn optional_text(
+        &mut self,
+        member: &'static str,
+        limit: usize,
+    ) -> Result<Option<String>, DecodeError> {
+        if self.0.contains_key(member) { self.text(member, limit).map(Some) } else { Ok(None) }
+    }
+
+    /// Refuses what nobody took.
+    pub(crate) fn end(self) -> Result<(), DecodeError> {
+        if self.0.is_empty() { Ok(()) } else { Err(DecodeError::UnknownMember) }
+    }
+
     /// Takes a whole number, if the member is there.
     pub(crate) fn number(&mut self, member: &'static str) -> Result<Option<u64>, DecodeError> {
         match self.0.remove(member) {

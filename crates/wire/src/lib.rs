@@ -3,6 +3,7 @@
 //! Bytes to checked types and back. Knows no user, no permission rule, no socket and no clock: a decoded value has the right form and
 //! size, and nothing more is promised about it.
 
+pub mod channels;
 pub mod framing;
 mod json;
 pub mod rooms;
@@ -45,6 +46,9 @@ pub enum DecodeError {
     /// Named a type that this face does not have.
     #[error("unknown type")]
     UnknownType,
+    /// Named a member that this message does not have.
+    #[error("a member is unknown")]
+    UnknownMember,
     /// Left a member out.
     #[error("{0} is missing")]
     Missing(&'static str),

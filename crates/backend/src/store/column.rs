@@ -31,6 +31,11 @@ pub(super) fn optional_time(row: &AnyRow, column: &'static str) -> Result<Option
     stored.map(|time| u64::try_from(time).map(UnixMillis).map_err(|_| malformed(column))).transpose()
 }
 
+pub(super) fn optional<T: FromStr>(row: &AnyRow, column: &'static str) -> Result<Option<T>, StoreError> {
+    let stored: Option<String> = row.try_get(column)?;
+    stored.map(|text| text.parse().map_err(|_| malformed(column))).transpose()
+}
+
 pub(super) fn malformed(column: &'static str) -> StoreError {
     StoreError::Corrupt(format!("malformed {column}"))
 }

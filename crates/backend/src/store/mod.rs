@@ -4,17 +4,23 @@
 //! own and wait for no writer.
 
 mod audit;
+mod channels;
+mod clients;
 mod column;
 mod console;
 mod invites;
+mod issue;
 mod realms;
 mod rooms;
 mod schema;
 mod sessions;
 
 pub use audit::{AuditEntry, AuditRecord, Outcome};
+pub use channels::{ChannelRecord, NewInvitation};
+pub use clients::{Entry, Leaving, ListedClient};
 pub use console::{ConsoleKind, NewConsoleToken};
 pub use invites::{InviteRecord, NewInvite, Redeemed};
+pub use issue::{Bearer, Issue, Issued, NotIssued};
 pub use realms::{NewRealmToken, RealmRecord};
 pub use rooms::{NewRoom, RoomRecord};
 pub use sessions::{NewSession, SessionRecord};

@@ -199,6 +199,10 @@ section! {
         /// The address that visitors see. Its origin is our own, and its host the domain of `userid`.
         /// When it is not written: the scheme and address of `listen`.
         public_url: PublicUrl = Example "\"https://meet.example.org\"",
+        /// Days after which a client that nobody has used is forgotten, 1 to 1000000. Its visitor may become another one.
+        client_idle_days: Count = Default "14",
+        /// Days after which a channel that nobody has used is deleted, 1 to 1000000. When it is not written: never.
+        channel_idle_days: Count = Example "365",
     }
 }
 

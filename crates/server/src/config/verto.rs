@@ -24,6 +24,10 @@ pub struct Verto {
     pub proxy: Proxy,
     /// How much one may do.
     pub limits: VertoLimits,
+    /// After how long without use a client is forgotten.
+    pub client_idle: Duration,
+    /// After how long without use a channel is ended; `None`: never.
+    pub channel_idle: Option<Duration>,
     public_url: Option<PublicUrl>,
 }
 
@@ -90,6 +94,9 @@ impl Default for VertoLimits {
     }
 }
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// As long as tessercat kept them.
+const DEFAULT_CLIENT_IDLE: Duration = DAY.saturating_mul(14);
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8082);
 
 impl Default for Verto {
@@ -99,6 +106,8 @@ impl Default for Verto {
             tls: Tls::Off,
             proxy: Proxy::Absent,
             limits: VertoLimits::default(),
+            client_idle: DEFAULT_CLIENT_IDLE,
+            channel_idle: None,
             public_url: None,
         }
     }
@@ -136,7 +145,16 @@ impl Verto {
         if enabled {
             warnings.extend(said);
         }
-        let checked = Self { listen, tls, proxy, limits: VertoLimits::check(&limits), public_url };
+        let days = |days: Count| DAY.saturating_mul(days.0);
+        let checked = Self {
+            listen,
+            tls,
+            proxy,
+            limits: VertoLimits::check(&limits),
+            client_idle: verto.client_idle_days.map_or(DEFAULT_CLIENT_IDLE, |set| days(set.value)),
+            channel_idle: verto.channel_idle_days.map(|set| days(set.value)),
+            public_url,
+        };
         Ok(enabled.then_some(checked))
     }
 }

@@ -1,10 +1,25 @@
 //! Our values in the words of the wire, and back.
 
 use hub::{Present, Standing};
-use identity::{Permission, Permissions};
+use identity::{ChannelId, Permission, Permissions};
+use wire::Masked;
+use wire::channels::ClientIssued;
 use wire::rooms::{self as wire_rooms, Id, MemberShown};
 
-use crate::services::muted;
+use crate::services::{Given, muted};
+
+/// Shows what a client of a channel gets.
+pub(super) fn client_issued(channel: ChannelId, given: &Given) -> ClientIssued {
+    ClientIssued {
+        client_id: given.client.to_string(),
+        password: Masked(given.password.expose().to_owned()),
+        channel_id: channel.to_string(),
+        expires_in: given.good_for.as_secs(),
+        socket: format!("/peers/{channel}/clients"),
+        topic: String::new(),
+        ice_servers: Vec::new(),
+    }
+}
 
 /// Shows a member of a room.
 pub(super) fn member(present: &Present) -> MemberShown {

@@ -21,23 +21,47 @@ impl JsonBytes {
     /// # Errors
     /// 400 `malformed`, 413 `too-large`.
     pub fn read<T>(&self, decode: impl Fn(&[u8]) -> Result<T, DecodeError>) -> Result<T, Problem> {
-        decode(&self.0).map_err(|error| match error {
-            DecodeError::TooLarge { .. } => Problem::TOO_LARGE,
-            DecodeError::Missing(_) => Problem::malformed("The body lacks a member."),
-            DecodeError::Wrong { .. } => {
-                Problem::malformed("A member of the body is not in its form or range.")
-            }
-            DecodeError::NotJson
-            | DecodeError::NotMsgpack
-            | DecodeError::NotZlib
-            | DecodeError::NotAnObject
-            | DecodeError::TooDeep { .. }
-            | DecodeError::DuplicateMember
-            | DecodeError::UnknownType => {
-                Problem::malformed("The body is not the JSON that this request takes.")
-            }
-        })
+        read(&self.0, decode)
     }
+}
+
+/// The bytes of a body, whatever it says it is, to be read once it is clear that somebody wants it. None at all are an empty object: every
+/// member of such a request may be left out.
+pub struct MaybeJson(Request);
+
+impl MaybeJson {
+    /// Reads the body with a decoder of `wire`.
+    ///
+    /// # Errors
+    /// 400 `malformed`, 413 `too-large`.
+    pub async fn read<T>(self, decode: impl Fn(&[u8]) -> Result<T, DecodeError>) -> Result<T, Problem> {
+        let bytes = to_bytes(self.0.into_body(), BODY_LIMIT).await.map_err(|_| Problem::TOO_LARGE)?;
+        read(if bytes.is_empty() { b"{}" } else { &bytes }, decode)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for MaybeJson {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        Ok(Self(request))
+    }
+}
+
+fn read<T>(bytes: &[u8], decode: impl Fn(&[u8]) -> Result<T, DecodeError>) -> Result<T, Problem> {
+    decode(bytes).map_err(|error| match error {
+        DecodeError::TooLarge { .. } => Problem::TOO_LARGE,
+        DecodeError::Missing(_) => Problem::malformed("The body lacks a member."),
+        DecodeError::Wrong { .. } => Problem::malformed("A member of the body is not in its form or range."),
+        DecodeError::NotJson
+        | DecodeError::NotMsgpack
+        | DecodeError::NotZlib
+        | DecodeError::NotAnObject
+        | DecodeError::TooDeep { .. }
+        | DecodeError::DuplicateMember
+        | DecodeError::UnknownMember
+        | DecodeError::UnknownType => Problem::malformed("The body is not the JSON that this request takes."),
+    })
 }
 
 impl<S: Send + Sync> FromRequest<S> for JsonBytes {

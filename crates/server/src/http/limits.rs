@@ -54,12 +54,16 @@ pub enum Action {
     Mute,
     /// Something is said by a data channel: 5 a second and session, at most 20 at once.
     Say,
+    /// A verto client's password is given: 10 a minute and address, unless configured otherwise.
+    Issue,
+    /// A login of a verto client fails: 10 a minute and address, and as many for one client, unless configured otherwise.
+    ClientDenied,
     /// Something is said to a room: 50 a second and room, at most 200 at once. In a full room one costs 100 messages.
     SayInRoom,
 }
 
 impl Action {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Redeem,
         Self::OpenSocket,
         Self::Authenticate,
@@ -72,6 +76,8 @@ impl Action {
         Self::Message,
         Self::Mute,
         Self::Say,
+        Self::Issue,
+        Self::ClientDenied,
         Self::SayInRoom,
     ];
 
@@ -82,6 +88,7 @@ impl Action {
             Self::Redeem | Self::AdminDenied => (30, minute),
             Self::OpenSocket | Self::Authenticate => (240, minute),
             Self::SignIn => (20, minute),
+            Self::Issue | Self::ClientDenied => (10, minute),
             Self::Register | Self::RealmDenied => (60, minute),
             Self::Administer => (100, Duration::from_secs(2)),
             Self::Cookie => (300, Duration::from_secs(30)),
@@ -90,10 +97,15 @@ impl Action {
             Self::Say => (20, Duration::from_secs(4)),
             Self::SayInRoom => (200, Duration::from_secs(4)),
         };
-        let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-        Quota::with_period(period / burst.get())
-            .map_or_else(|| Quota::per_minute(burst), |quota| quota.allow_burst(burst))
+        quota(burst, period)
     }
+}
+
+/// So many at once, and all of them again after `period`.
+fn quota(burst: u32, period: Duration) -> Quota {
+    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+    Quota::with_period(period / burst.get())
+        .map_or_else(|| Quota::per_minute(burst), |quota| quota.allow_burst(burst))
 }
 
 /// Whose measure it is.
@@ -119,6 +131,11 @@ pub struct Limits {
 
 type Rates = RateLimiter<Key, Measures, DefaultClock, NoOpMiddleware<<DefaultClock as Clock>::Instant>>;
 
+fn rates(action: Action, quota: Quota, max_keys: usize, clock: &DefaultClock) -> (Action, Rates, Measures) {
+    let measures = Measures::new(max_keys);
+    (action, RateLimiter::new(quota, measures.clone(), clock.clone()), measures)
+}
+
 impl std::fmt::Debug for Limits {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Limits")
@@ -140,11 +157,17 @@ impl Limits {
 
     fn with_max_keys(max_keys: usize) -> Self {
         let clock = DefaultClock::default();
-        let rates = |action: Action| {
-            let measures = Measures::new(max_keys);
-            (action, RateLimiter::new(action.quota(), measures.clone(), clock.clone()), measures)
-        };
+        let rates = |action: Action| rates(action, action.quota(), max_keys, &clock);
         Self { actions: Action::ALL.into_iter().map(rates).collect(), clock }
+    }
+
+    /// Returns the same limits, but for one action: so many a minute of it, all of them at once if need be.
+    #[must_use]
+    pub fn per_minute(mut self, action: Action, most: u32) -> Self {
+        let quota = quota(most, Duration::from_secs(60));
+        self.actions.retain(|(known, ..)| *known != action);
+        self.actions.push(rates(action, quota, MAX_KEYS, &self.clock));
+        self
     }
 
     /// Counts one use; [`Refusal::Busy`] says how long to wait when there were too many.

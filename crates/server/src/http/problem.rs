@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use axum::{
     body::Body,
+    extract::Request,
     http::{HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 
@@ -43,6 +45,15 @@ impl Problem {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
+    }
+
+    fn body(&self, namespace: &str) -> Body {
+        let body = serde_json::json!({
+            "type": format!("{namespace}:{}", self.code),
+            "title": self.title,
+            "status": self.status.as_u16(),
+        });
+        Body::from(body.to_string())
     }
 
     /// 401: no credential, or not a good one.
@@ -102,12 +113,7 @@ impl From<Refusal> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({
-            "type": format!("urn:countersign:{}", self.code),
-            "title": self.title,
-            "status": self.status.as_u16(),
-        });
-        let mut response = Response::new(Body::from(body.to_string()));
+        let mut response = Response::new(self.body("urn:countersign"));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -123,6 +129,17 @@ impl IntoResponse for Problem {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// Middleware: problems of the routes inside have a `type` of `urn:countersign:problem:<code>`, as the contract of verto channels wants it
+/// (reference on verto, 8.1).
+pub async fn in_problem_namespace(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions().get::<Problem>().copied() {
+        *response.body_mut() = problem.body("urn:countersign:problem");
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    response
 }
 
 #[cfg(test)]

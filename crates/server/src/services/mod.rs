@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use backend::StoreError;
 /// Records of the store, as services hand them on.
-pub use backend::{AuditRecord, InviteRecord, RealmRecord, RoomRecord};
+pub use backend::{AuditRecord, ChannelRecord, InviteRecord, RealmRecord, RoomRecord};
 
 pub use accounts::{Accounts, Admitted, SignedIn};
 pub use calls::{
@@ -19,8 +19,8 @@ pub use calls::{
     muted,
 };
 pub use channels::{
-    Believed, Channels, ChannelsConfig, ClaimedOrigin, ClientProof, Door, Login,
-    LoginRefused as ClientRefused, Member, News,
+    Believed, ChannelView, Channels, ChannelsConfig, ClaimedOrigin, ClientProof, ClientView, Door, Given,
+    InvitedVisitors, IssueRefused, Login, LoginRefused as ClientRefused, Member, News, Wish,
 };
 pub use realms::{
     Caller, LoginRefused, NotBelieved, Realms, RegisterRefused, Registrar, Registration, Rules as RealmRules,

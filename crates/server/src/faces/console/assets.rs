@@ -25,14 +25,23 @@ const ASK_EACH_TIME: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// Returns `/`, `/r/{room_id}`, `/assets/…` and the other files beside the page.
 pub fn routes() -> Router {
+    Router::new().route("/", get(page)).route("/r/{room_id}", get(page)).merge(files())
+}
+
+/// Returns `/assets/…` and the other files beside the page.
+pub fn files() -> Router {
     Router::new()
-        .route("/", get(page))
-        .route("/r/{room_id}", get(page))
         .route(
             "/assets/{*file}",
             get(async |Named(file): Named<String>| asset(&format!("assets/{file}"), FOR_EVER)),
         )
         .route("/{file}", get(async |Named(file): Named<String>| asset(&file, ASK_EACH_TIME)))
+}
+
+/// Returns the text of the page.
+pub fn page_text() -> String {
+    let built = Built::get("index.html").map(|file| String::from_utf8_lossy(&file.data).into_owned());
+    built.unwrap_or_else(|| NOT_BUILT.to_owned())
 }
 
 async fn page() -> Response {

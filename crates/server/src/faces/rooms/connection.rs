@@ -149,6 +149,7 @@ fn malformed(bad: &BadMessage) -> Complaint {
         | DecodeError::NotAnObject
         | DecodeError::TooDeep { .. }
         | DecodeError::DuplicateMember
+        | DecodeError::UnknownMember
         | DecodeError::UnknownType
         | DecodeError::Missing(_)
         | DecodeError::Wrong { .. } => Refusal::Malformed("not a message of this face"),

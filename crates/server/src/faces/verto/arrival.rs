@@ -18,18 +18,15 @@ pub(super) fn door(app: &App, channel: Option<ChannelId>, headers: &HeaderMap, f
 }
 
 fn claimed_origin(app: &App, headers: &HeaderMap) -> ClaimedOrigin {
-    match app.verto_origin.judge(headers) {
-        Origin::Own => ClaimedOrigin::Own,
-        Origin::Absent => ClaimedOrigin::Absent,
-        Origin::Foreign => {
-            let mut values = headers.get_all(header::ORIGIN).iter();
-            let only = values.next().filter(|_| values.next().is_none());
-            let read = only.and_then(|value| value.to_str().ok()).map(PublicUrl::parse);
-            match read {
-                Some(Ok(page)) => ClaimedOrigin::Other(page.to_string()),
-                Some(Err(_)) | None => ClaimedOrigin::Unreadable,
-            }
+    let judged = app.verto_origin.judge(headers);
+    let claimed = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok()).map(PublicUrl::parse);
+    match (judged, claimed) {
+        (Origin::Absent, _) => ClaimedOrigin::Absent,
+        (Origin::Own, Some(Ok(page))) => ClaimedOrigin::Own(page.to_string()),
+        (Origin::Foreign, Some(Ok(page))) if headers.get_all(header::ORIGIN).iter().count() == 1 => {
+            ClaimedOrigin::Other(page.to_string())
         }
+        (Origin::Own | Origin::Foreign, _) => ClaimedOrigin::Unreadable,
     }
 }
 

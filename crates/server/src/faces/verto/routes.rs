@@ -1,10 +1,18 @@
 use axum::Router;
+use axum::routing::{get, post};
 
+use super::issue::{issue, session};
+use super::page::page;
 use crate::app::App;
+use crate::faces::console::assets;
 
-/// All paths of the verto listener: issue, sessions, pages, and the two sockets.
+/// All paths of the verto listener: issue, sessions, pages and their files, and the two sockets.
 pub fn routes(app: App) -> Router {
     Router::new()
-        // The sockets (8.5) are merged here: `/peers/{channel_id}/clients` and `/verto`.
+        .route("/v1/channels/{channel}/clients", post(issue))
+        .route("/peers/{channel}/sessions", get(session))
+        .route("/peers/{channel}", get(page))
+        .route("/join/{channel}", get(page))
         .with_state(app)
+        .merge(assets::files())
 }

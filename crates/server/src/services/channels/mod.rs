@@ -7,26 +7,54 @@
 //!    logged in already this is all that is asked.
 //! 3. The live side says `Session in use` or `Channel full`, if it has to, and nothing has changed.
 //! 4. [`Channels::enter`]: the password is leased, in the store. It refuses what was revoked or issued anew in between.
-//! 5. The live side attaches the member, punts the older connection of its client, and then asks [`Channels::is_in`]: who was revoked
+//! 5. The live side attaches the member, punts the older connection of its client, and then asks [`Member::is_in`]: who was revoked
 //!    while it was being attached is not.
-//! 6. [`Channels::leave`] at the end of every member's connection, however it ends: the lease's time begins, unless the client has entered
-//!    by another connection since.
+//! 6. The [`Member`] is dropped with its connection, however that ends: this is leaving.
 
 mod door;
+mod inside;
+mod issue;
 mod login;
+mod operator;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use backend::{Leaving, Store, StoreError};
+use identity::{ChannelId, ClientId, Terms, UnixMillis};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{MissedTickBehavior, interval};
 
 pub use door::{ClaimedOrigin, Door};
+pub use issue::{Given, IssueRefused, Wish};
 pub use login::{Believed, ClientProof, Login, LoginRefused, Member};
-
-use std::sync::Arc;
-
-use backend::Store;
-use identity::{ChannelId, ClientId};
+pub use operator::{ChannelView, ClientView, InvitedVisitors};
 
 use super::Refusal;
-use crate::audit::Audit;
+use crate::ambient::now;
+use crate::audit::{Act, Audit, entry};
 use crate::config::{PublicUrl, VertoLimits};
 use crate::http::limits::Limits;
+use inside::Inside;
+
+/// How many leavings are written in one change.
+const LEAVINGS: usize = 256;
+/// How often it is looked for clients and channels that nobody uses.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+
+/// What holds for all channels.
+#[derive(Debug, Clone)]
+pub struct ChannelsConfig {
+    /// Where people find the verto face; its host is the domain in `userid`.
+    pub public_url: PublicUrl,
+    /// How much one may do.
+    pub limits: VertoLimits,
+    /// After how long without use a client is forgotten.
+    pub client_idle: Duration,
+    /// After how long without use a channel is ended; `None`: never.
+    pub channel_idle: Option<Duration>,
+}
 
 /// What the live side has to be told, once the store has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,22 +76,22 @@ pub enum News {
 /// Is called with all [`News`], on whatever thread; it does not wait.
 pub(crate) type Tell = Box<dyn Fn(News) + Send + Sync>;
 
-/// What holds for all channels.
-#[derive(Debug, Clone)]
-pub struct ChannelsConfig {
-    /// Where people find the verto face; its host is the domain in `userid`.
-    pub public_url: PublicUrl,
-    /// How much one may do.
-    pub limits: VertoLimits,
-}
-
 /// Keeps channels and their clients.
 pub struct Channels {
     store: Store,
     audit: Audit,
     limits: Arc<Limits>,
     config: ChannelsConfig,
+    inside: Arc<Inside>,
+    tickets: AtomicU64,
     tell: Tell,
+}
+
+/// What the service does beside its requests; to be run.
+pub struct ChannelsTask {
+    channels: Weak<Channels>,
+    store: Store,
+    leavings: UnboundedReceiver<Leaving>,
 }
 
 impl std::fmt::Debug for Channels {
@@ -74,8 +102,20 @@ impl std::fmt::Debug for Channels {
 
 impl Channels {
     /// Makes the service. `tell` is told what the live side has to know.
-    pub fn new(store: Store, audit: Audit, limits: Arc<Limits>, config: ChannelsConfig, tell: Tell) -> Self {
-        Self { store, audit, limits, config, tell }
+    #[must_use]
+    pub fn new(
+        store: Store,
+        audit: Audit,
+        limits: Arc<Limits>,
+        config: ChannelsConfig,
+        tell: Tell,
+    ) -> (Arc<Self>, ChannelsTask) {
+        let (leaving, leavings) = unbounded_channel();
+        let inside = Inside::new(leaving);
+        let tickets = AtomicU64::new(0);
+        let channels = Arc::new(Self { store: store.clone(), audit, limits, config, inside, tickets, tell });
+        let task = ChannelsTask { channels: Arc::downgrade(&channels), store, leavings };
+        (channels, task)
     }
 
     /// Where people find the verto face; its host is the domain in `userid`.
@@ -89,38 +129,23 @@ impl Channels {
     /// # Errors
     /// [`Refusal::NotFound`] for an unknown channel, [`Refusal::Forbidden`] for a page that may not ask, [`Refusal::Unavailable`].
     pub async fn admit_socket(&self, door: &Door) -> Result<(), Refusal> {
-        _ = door;
-        Err(Refusal::Unavailable)
+        let may_open = match (door.channel, &door.origin) {
+            (Some(channel), origin) => {
+                let channel = self.store.channel(channel).await?.ok_or(Refusal::NotFound)?;
+                origin.may_open(&channel.rules)
+            }
+            (None, ClaimedOrigin::Other(origin)) => self.store.is_origin_of_a_channel(origin).await?,
+            // Whoever comes without is asked for more at the login, by the channel that it names then.
+            (None, ClaimedOrigin::Absent | ClaimedOrigin::Own(_)) => true,
+            (None, ClaimedOrigin::Unreadable) => false,
+        };
+        if may_open { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
-    /// Believes a login, or not; failures are counted.
-    ///
-    /// # Errors
-    /// As [`LoginRefused`] says.
-    pub async fn believe(&self, door: &Door, login: &Login<'_>) -> Result<Believed, LoginRefused> {
-        _ = (door, login);
-        Err(LoginRefused::Unavailable)
-    }
-
-    /// Makes a member of whoever was believed.
-    ///
-    /// # Errors
-    /// As [`LoginRefused`] says.
-    pub async fn enter(&self, door: &Door, believed: Believed) -> Result<Member, LoginRefused> {
-        _ = (door, believed);
-        Err(LoginRefused::Unavailable)
-    }
-
-    /// Returns whether the member is one still: it has not left and was not revoked.
+    /// Returns whether the member is one still, and was not revoked.
     #[must_use]
     pub fn is_in(&self, member: &Member) -> bool {
-        _ = member;
-        false
-    }
-
-    /// Takes note that the member's connection is gone.
-    pub async fn leave(&self, member: &Member) {
-        _ = member;
+        member.is_in()
     }
 
     /// Returns whether the channel has a client of that name that has been in it before, and is not revoked.
@@ -128,7 +153,61 @@ impl Channels {
     /// # Errors
     /// [`Refusal::Unavailable`].
     pub async fn has_been_in(&self, channel: ChannelId, client: ClientId) -> Result<bool, Refusal> {
-        _ = (channel, client);
-        Err(Refusal::Unavailable)
+        Ok(self.inside.has(channel, client) || self.store.has_entered(channel, client).await?)
+    }
+
+    /// Forgets clients, and ends channels, that nobody has used for long.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let at = now();
+        let since = |idle: Duration| {
+            UnixMillis(at.0.saturating_sub(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)))
+        };
+        let forgotten = self.store.forget_idle_clients(since(self.config.client_idle)).await?;
+        if forgotten > 0 {
+            tracing::info!(forgotten, "clients of channels were forgotten: nobody used them");
+        }
+        let Some(idle) = self.config.channel_idle else { return Ok(()) };
+        let line = |channel: ChannelId| {
+            let (subject, action) = (channel.short(), "channel.expire");
+            entry(Act { actor: "", action, subject: &subject, from: None, detail: "" })
+        };
+        for channel in self.store.forget_idle_channels(since(idle), line).await? {
+            self.inside.forget_channel(channel);
+            (self.tell)(News::Ended { channel });
+        }
+        Ok(())
+    }
+
+    fn terms(&self) -> Terms {
+        Terms { fresh: self.config.limits.fresh, lease: self.config.limits.lease }
+    }
+}
+
+impl ChannelsTask {
+    /// Writes down who has left, and forgets what nobody uses. Ends when the service is gone, with everything written.
+    pub async fn run(mut self) {
+        let mut sweeps = interval(SWEEP);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut left = Vec::new();
+        loop {
+            tokio::select! {
+                count = self.leavings.recv_many(&mut left, LEAVINGS) => {
+                    if count == 0 {
+                        return;
+                    }
+                    if let Err(error) = self.store.leave_clients(&left).await {
+                        // They count as connected until the next start, which is longer than their lease would be.
+                        tracing::error!(%error, count, "it was not written down that clients have left");
+                    }
+                    left.clear();
+                }
+                _ = sweeps.tick() => {
+                    let Some(channels) = self.channels.upgrade() else { continue };
+                    if let Err(error) = channels.sweep().await {
+                        tracing::error!(%error, "clients that nobody uses were not forgotten");
+                    }
+                }
+            }
+        }
     }
 }
