@@ -31,6 +31,8 @@ pub enum Step<'a> {
 /// What becomes of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passage {
+    /// The other hears it, and the dialog is another one afterwards.
+    Moves,
     /// The other hears it.
     Through,
     /// The other is spared it: it was asked often enough.
@@ -90,10 +92,7 @@ impl Dialogs {
             Step::Accept => self.accept(now, from, to),
             Step::Describe(fingerprints) => self.describe(now, from, to, fingerprints),
             Step::Candidate => self.agreed(now, from, to).map(|_| Passage::Through),
-            Step::End => {
-                self.pairs.remove(&pair(from, to));
-                Ok(Passage::Through)
-            }
+            Step::End => Ok(self.end(from, to)),
         }
     }
 
@@ -119,7 +118,14 @@ impl Dialogs {
             offers.pop_front();
         }
         offers.push_back(now);
-        Passage::Through
+        Passage::Moves
+    }
+
+    /// Offers stay counted: who takes each of them back asks as often as who does not.
+    fn end(&mut self, from: SessionId, to: SessionId) -> Passage {
+        let Some(dialog) = self.pairs.get_mut(&pair(from, to)) else { return Passage::Through };
+        dialog.sides.iter_mut().for_each(|side| side.pinned.clear());
+        if dialog.agreed.take().is_some() { Passage::Moves } else { Passage::Through }
     }
 
     fn accept(&mut self, now: Instant, from: SessionId, to: SessionId) -> Result<Passage, OutOfTurn> {
@@ -130,7 +136,7 @@ impl Dialogs {
             return Err(OutOfTurn::NoOffer);
         }
         *dialog = Dialog { sides: Default::default(), agreed: Some(now), last: now };
-        Ok(Passage::Through)
+        Ok(Passage::Moves)
     }
 
     fn describe(
@@ -141,8 +147,9 @@ impl Dialogs {
         fingerprints: &[String],
     ) -> Result<Passage, OutOfTurn> {
         let pinned = &mut self.agreed(now, from, to)?.side(from, to).pinned;
-        if pinned.is_empty() {
+        if pinned.is_empty() && !fingerprints.is_empty() {
             *pinned = fingerprints.to_vec();
+            return Ok(Passage::Moves);
         }
         if *pinned == fingerprints { Ok(Passage::Through) } else { Err(OutOfTurn::OtherCertificate) }
     }

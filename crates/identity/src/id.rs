@@ -159,6 +159,12 @@ impl ClientId {
     pub const fn session(self) -> SessionId {
         SessionId(self.0)
     }
+
+    /// Returns the client whose session it is; for sessions that [`ClientId::session`] returned.
+    #[must_use]
+    pub const fn of_session(session: SessionId) -> Self {
+        Self(session.0)
+    }
 }
 
 /// Text that stands before what is hashed, one for each kind of name, so that a session and a call of one name are two numbers.

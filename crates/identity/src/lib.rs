@@ -18,6 +18,7 @@ mod principal;
 mod proof_key;
 mod realm_key;
 mod relay;
+mod relay_record;
 mod secret;
 mod time;
 mod token;
@@ -41,6 +42,7 @@ pub use realm_key::{
     verify_realm_key,
 };
 pub use relay::{BadRelayRequest, RelayCredentials, relay_credentials};
+pub use relay_record::{RecordKey, Relayed, verify_record};
 pub use secret::Secret;
 pub use time::UnixMillis;
 pub use token::{TokenHash, TokenKind, hash, mint};

@@ -11,6 +11,7 @@ use sfu::Event;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::ambient;
 use crate::audit::Audit;
 use crate::config::{PublicUrl, VertoLimits};
 use crate::http::crowd::Crowd;
@@ -19,9 +20,10 @@ use crate::http::origin::OwnOrigin;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
 use crate::metrics::rtcd::RtcdFigures;
+use crate::services::exchange::Exchange;
 use crate::services::hosting::Hosting;
 use crate::services::{
-    Accounts, Calls, CallsParts, Channels, ChannelsConfig, RealmRules, Realms, Refusal, Rooms,
+    Accounts, Calls, CallsParts, Channels, ChannelsConfig, News, RealmRules, Realms, Refusal, Rooms,
 };
 
 /// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
@@ -43,6 +45,10 @@ pub struct App {
     pub realms: Arc<Realms>,
     /// Verto channels, kept.
     pub channels: Arc<Channels>,
+    /// Who is in verto channels.
+    pub exchange: Arc<Exchange>,
+    /// Sockets of the verto face.
+    pub verto_sockets: Crowd,
     /// Who is in a call.
     pub calls: Arc<Calls>,
     /// Who is in a call that a realm's own servers host.
@@ -129,8 +135,14 @@ impl App {
         let ended = Box::new(move |realm: &_| hosts.end_realm(realm));
         let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), realm_rules, ended)?;
         let (verto_origin, verto_limits) = (OwnOrigin::new(channels.public_url.clone()), channels.limits);
-        // The live side is told here of what is revoked.
-        let tell = Box::new(|_| ());
+        let takeovers = usize::try_from(verto_limits.takeovers_per_minute).unwrap_or(usize::MAX);
+        let exchange = Exchange::new(audit.clone(), &ambient::random()?, verto_limits.takeover, takeovers)?;
+        let exchange = Arc::new(exchange);
+        let live = exchange.clone();
+        let tell = Box::new(move |news| match news {
+            News::Revoked { channel, client } => live.revoke(channel, client),
+            News::Ended { channel } => live.end(channel),
+        });
         let (channels, left) = Channels::new(store.clone(), audit.clone(), limits.clone(), channels, tell);
         tasks.spawn(left.run());
         let app = Self {
@@ -138,6 +150,8 @@ impl App {
             rooms: Arc::new(Rooms::new(store, audit, hub, public_url.clone())),
             realms: Arc::new(realms),
             channels,
+            exchange,
+            verto_sockets: Crowd::new(verto_limits.sockets_per_address, verto_limits.sockets),
             calls,
             hosting,
             figures,

@@ -11,6 +11,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const RTCD: &str = "docs/faces/rtcd.md";
+const VERTO: &str = "docs/faces/verto.md";
+
+/// Statements of section 6 of the reference for verto that concern sockets; the later ones are shown elsewhere too.
+const STATEMENTS: u32 = 57;
+/// Weaknesses of its section 5.2 that concern sockets.
+const WEAKNESSES: [u32; 20] = [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17, 18, 19, 20, 22, 23, 24, 25, 26];
 
 /// Kinds of lines of section 8 of the reference for rtcd, and how many there are of each.
 const LINES: [(&str, u32); 36] = [
@@ -56,9 +62,31 @@ const MORE_WEAKNESSES: [u32; 9] = [40, 41, 43, 47, 48, 49, 50, 51, 52];
 
 #[test]
 fn every_line_of_rtcds_behaviour_is_shown_by_a_test_that_exists() {
-    let document = std::fs::read_to_string(root().join(RTCD)).unwrap();
-    let tables = document.split_once("\n## Differences\n").unwrap().1;
-    let mut shown = BTreeMap::<String, usize>::new();
+    let mut shown = shown(RTCD, "Differences", |id| id.starts_with("T-") || id.starts_with("B-"));
+    for id in expected() {
+        let rows = shown.remove(&id).unwrap_or_default();
+        assert!(rows == 1 || (rows > 1 && id.starts_with('B')), "{id}: {rows} rows");
+    }
+    assert!(shown.is_empty(), "no such lines: {shown:?}");
+}
+
+#[test]
+fn every_statement_on_verto_is_shown_by_a_test_that_exists() {
+    let is_number = |id: &str| id.strip_prefix('S').unwrap_or(id).parse::<u32>().is_ok();
+    let shown = shown(VERTO, "Conformance", is_number);
+    let statements = (1..=STATEMENTS).map(|number| number.to_string());
+    let weaknesses = WEAKNESSES.iter().map(|number| format!("S{number}"));
+    for id in statements.chain(weaknesses) {
+        assert_eq!(shown.get(&id), Some(&1), "{id}: rows");
+    }
+    assert!(shown.values().all(|rows| *rows == 1), "{shown:?}");
+}
+
+/// How many rows each line has in the tables from this heading on. Checks that each row names tests, and that they exist.
+fn shown(document: &str, heading: &str, is_id: impl Fn(&str) -> bool) -> BTreeMap<String, usize> {
+    let document = std::fs::read_to_string(root().join(document)).unwrap();
+    let tables = document.split_once(&format!("\n## {heading}\n")).unwrap().1;
+    let mut shown = BTreeMap::new();
     for row in tables.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |")) {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
         let tests: Vec<&str> = cells.last().unwrap().split('`').skip(1).step_by(2).collect();
@@ -70,15 +98,11 @@ fn every_line_of_rtcds_behaviour_is_shown_by_a_test_that_exists() {
             !is_applicable || !tests.is_empty() || cells.last() == Some(&"shown by"),
             "nothing shows {row}"
         );
-        for id in cells[0].split(", ").filter(|id| id.starts_with("T-") || id.starts_with("B-")) {
+        for id in cells[0].split(", ").filter(|id| is_id(id)) {
             *shown.entry(id.to_owned()).or_default() += 1;
         }
     }
-    for id in expected() {
-        let rows = shown.remove(&id).unwrap_or_default();
-        assert!(rows == 1 || (rows > 1 && id.starts_with('B')), "{id}: {rows} rows");
-    }
-    assert!(shown.is_empty(), "no such lines: {shown:?}");
+    shown
 }
 
 fn expected() -> Vec<String> {

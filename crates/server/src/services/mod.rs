@@ -3,6 +3,7 @@
 mod accounts;
 mod calls;
 mod channels;
+pub mod exchange;
 pub mod hosting;
 mod realms;
 mod rooms;

@@ -3,3 +3,4 @@
 pub mod media;
 pub mod rooms;
 pub mod rtcd;
+pub mod verto;

@@ -137,13 +137,18 @@ pub fn event(number: u64, shared: &str, sessid: &str, serial: u64, subscribed: &
     push(number, "verto.event", &params)
 }
 
-/// Writes `verto.info`. `from` is the sender's bare ID: clients compare it with what stands before the `@` of `userid`. `beside` are
-/// members beside the message; clients that do not know them pass over them.
+/// Returns what one client is told by another, for [`info`]. `from` is the sender's bare ID: clients compare it with what stands before
+/// the `@` of `userid`. `beside` are members beside the message; clients that do not know them pass over them.
 #[must_use]
-pub fn info(number: u64, from: &str, to: &str, body: &str, beside: &Map<String, Value>) -> String {
-    let mut params = beside.clone();
-    params.insert("msg".into(), json!({"from": from, "to": to, "body": body}));
-    push(number, "verto.info", &Value::Object(params).to_string())
+pub fn message(from: &str, to: &str, body: &str, mut beside: Map<String, Value>) -> String {
+    beside.insert("msg".into(), json!({"from": from, "to": to, "body": body}));
+    Value::Object(beside).to_string()
+}
+
+/// Writes `verto.info` with what [`message`] returned.
+#[must_use]
+pub fn info(number: u64, message: &str) -> String {
+    push(number, "verto.info", message)
 }
 
 fn push(number: u64, method: &str, params: &str) -> String {

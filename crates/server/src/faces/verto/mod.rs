@@ -1,8 +1,12 @@
 //! Verto's clients in channels: `docs/faces/verto.md`. A listener of its own.
 
 mod arrival;
+mod connection;
 mod issue;
 mod page;
 mod routes;
+mod socket;
+mod talk;
+mod upgrade;
 
 pub use routes::routes;

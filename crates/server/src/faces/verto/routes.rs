@@ -3,6 +3,7 @@ use axum::routing::{get, post};
 
 use super::issue::{issue, session};
 use super::page::page;
+use super::upgrade;
 use crate::app::App;
 use crate::faces::console::assets;
 
@@ -13,6 +14,7 @@ pub fn routes(app: App) -> Router {
         .route("/peers/{channel}/sessions", get(session))
         .route("/peers/{channel}", get(page))
         .route("/join/{channel}", get(page))
-        .with_state(app)
+        .with_state(app.clone())
         .merge(assets::files())
+        .merge(upgrade::routes(app))
 }

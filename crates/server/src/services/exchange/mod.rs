@@ -8,13 +8,18 @@ mod topic;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use backend::Outcome;
 use hub::{
-    ConnectionId, Dialogs, Heard, OutOfTurn, Passage, PuntReason, Step, Subscribed, TopicLimits,
-    TopicOutput, Topics,
+    ConnectionId, Dialogs, Heard, OutOfTurn, Passage, PuntReason, Step, Subscribed, TopicLimits, TopicOutput,
+    Topics,
 };
-use identity::{ChannelId, ClientId, RealmId};
+use identity::{ChannelId, ClientId, RealmId, RecordKey, Relayed};
+
+use super::Refusal;
+use crate::ambient::now;
+use crate::audit::{Act, Audit};
 
 pub use hub::NoSeat;
 pub use line::{Line, Next, Over, Said, Told};
@@ -27,6 +32,8 @@ const TOPICS: usize = 16;
 #[derive(Debug)]
 pub struct Exchange {
     live: Mutex<Live>,
+    audit: Audit,
+    key: RecordKey,
 }
 
 #[derive(Debug)]
@@ -70,17 +77,25 @@ pub struct Party<'a> {
 }
 
 impl Exchange {
-    /// Returns an exchange where nobody is.
-    #[must_use]
-    pub fn new(takeover_pause: std::time::Duration, takeovers_per_minute: usize) -> Self {
+    /// Returns an exchange where nobody is. `seed` is chance for the key of its records, whose public half is in the audit record from now
+    /// on.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] when no key can be made.
+    pub fn new(
+        audit: Audit,
+        seed: &[u8; 32],
+        takeover_pause: Duration,
+        takeovers_per_minute: usize,
+    ) -> Result<Self, Refusal> {
+        let key = RecordKey::from_seed(seed).map_err(|_| Refusal::Unavailable)?;
+        let detail = key.public();
+        let act = Act { actor: "", action: "relay.key", subject: "", from: None, detail: &detail };
+        audit.counted(act, Outcome::Accepted);
         let topics = Topics::new(TopicLimits { topics: TOPICS, takeover_pause, takeovers_per_minute });
-        let live = Live {
-            topics,
-            lines: HashMap::new(),
-            strangers: BTreeMap::new(),
-            dialogs: BTreeMap::new(),
-        };
-        Self { live: Mutex::new(live) }
+        let live =
+            Live { topics, lines: HashMap::new(), strangers: BTreeMap::new(), dialogs: BTreeMap::new() };
+        Ok(Self { live: Mutex::new(live), audit, key })
     }
 
     /// Opens a connection of nobody yet; `channel` is the one whose path it came by.
@@ -135,9 +150,10 @@ impl Exchange {
     /// Makes a client hear event channels no more; returns those that it heard, and those that it did not.
     pub fn unsubscribe(&self, party: Party<'_>, names: Vec<String>) -> (Vec<String>, Vec<String>) {
         let mut live = self.live();
-        names.into_iter().map(|name| topic::own(party.channel, &name).map_or(name, |own| own.to_string())).partition(
-            |name| live.topics.unsubscribe(party.line.id, name),
-        )
+        names
+            .into_iter()
+            .map(|name| topic::own(party.channel, &name).map_or(name, |own| own.to_string()))
+            .partition(|name| live.topics.unsubscribe(party.line.id, name))
     }
 
     /// Returns the canonical name of an event channel on which a client may speak.
@@ -167,6 +183,15 @@ impl Exchange {
         let (from, to) = (party.client.session(), to.session());
         let mut live = self.live();
         live.dialogs.entry(party.channel).or_default().handle_step(Instant::now(), from, to, step)
+    }
+
+    /// Writes into the audit record that a step towards a call was handed on; signed, and without what was said.
+    pub fn record(&self, party: Party<'_>, to: ClientId, step: &'static str, body: &str) {
+        let (channel, from) = (party.channel, party.client);
+        let record = self.key.seal(&Relayed { channel, from, to, step, body, at: now() });
+        let (actor, subject) = (from.short(), to.short());
+        let act = Act { actor: &actor, action: "call.relay", subject: &subject, from: None, detail: &record };
+        self.audit.counted(act, Outcome::Accepted);
     }
 
     /// Says something to one client of the speaker's channel; returns whether it is there to be told.
@@ -226,7 +251,7 @@ impl Seat<'_> {
     ///
     /// # Errors
     /// [`NoSeat::TakenBack`]: the client was revoked meanwhile.
-    pub fn attach(mut self, line: &Line, path: Option<ChannelId>, welcome: [Said; 2]) -> Result<(), NoSeat> {
+    pub fn attach(mut self, line: &Line, path: Option<ChannelId>, welcome: Vec<Said>) -> Result<(), NoSeat> {
         let realm: RealmId = self.channel.realm();
         let mut live = self.exchange.live();
         live.topics.attach(Instant::now(), &realm, self.client.session(), line.id)?;
