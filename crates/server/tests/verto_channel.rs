@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use identity::verify_record;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::clients::verto::{Credential, Socket, channel, issue, packed, start};
-use testkit::server::TestServer;
+use testkit::server::{TestServer, answer};
 use tokio::time::{sleep, timeout};
 
 const DENIED: &str = "Permission Denied.";
@@ -448,6 +450,68 @@ async fn the_fifth_offer_in_a_minute_is_spared_its_recipient() {
         delivered.push(answer["result"]["delivered"].as_u64().unwrap());
     }
     assert_eq!(delivered, [1, 1, 1, 1, 0]);
+}
+
+#[tokio::test]
+async fn v58_who_is_revoked_is_gone_at_once_with_all_that_it_said() {
+    let mut party = Party::talk().await;
+    let (here, ana) = (party.here().to_owned(), party.ana.client.clone());
+    party.anas.ask("verto.info", message(&party.ben.client, "before")).await;
+    assert_eq!(party.bens.push().await["params"]["msg"]["body"], "before");
+    let path = format!("/v1/admin/channels/{here}/clients/{ana}");
+    let begun = Instant::now();
+    let asked = tokio::spawn(answer(party.server.admin(Method::DELETE, &path)));
+    let (words, code) = party.anas.last_words().await;
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    assert_eq!((words[0]["method"].as_str(), words.len(), code), (Some("verto.punt"), 1, Some(4001)));
+    assert_eq!(asked.await.unwrap().0, StatusCode::NO_CONTENT);
+    assert_eq!(said(&party.bens.ask("verto.info", message(&ana, "after")).await), (-32002, DENIED));
+    let mut again = Socket::open(party.server.verto()).await;
+    assert_eq!(said(&again.ask("login", party.ana.login()).await), (-32001, "Authentication Failure"));
+}
+
+#[tokio::test]
+async fn a_channel_that_ends_takes_its_sockets_with_it_strangers_too() {
+    let mut party = Party::talk().await;
+    let path = format!("/peers/{}/clients", party.here());
+    let mut stranger = Socket::open_on(party.server.verto(), &path, &[]).await.unwrap();
+    let mut elsewhere = Socket::open(party.server.verto()).await;
+    let delete = party.server.admin(Method::DELETE, &format!("/v1/admin/channels/{}", party.here()));
+    assert_eq!(answer(delete).await.0, StatusCode::NO_CONTENT);
+    for socket in [&mut party.anas, &mut party.bens] {
+        let (words, code) = socket.last_words().await;
+        assert_eq!((words[0]["method"].as_str(), code), (Some("verto.punt"), Some(4001)));
+    }
+    assert_eq!(stranger.last_words().await, (vec![], Some(1008)));
+    assert_eq!(Socket::open_on(party.server.verto(), &path, &[]).await.err(), Some(404));
+    assert_eq!(said(&elsewhere.ask("echo", json!({})).await).0, -32000, "a socket of no channel stays");
+    assert!(party.eves.is_quiet().await);
+}
+
+#[tokio::test]
+async fn steps_towards_a_call_are_recorded_signed_and_without_what_was_said() {
+    let mut party = Party::gather(json!({"content": "strict"}), &[]).await;
+    let offer = packed(&json!({"peerAction": "offer", "peerName": "Ana"}));
+    party.anas.ask("verto.info", message(&party.ben.client, &offer)).await;
+    party.bens.ask("verto.info", message(&party.ana.client, &STANDARD.encode("accept"))).await;
+    let begun = Instant::now();
+    let (key, records) = loop {
+        let (_, page) = answer(party.server.admin(Method::GET, "/v1/admin/audit")).await;
+        let lines = page["records"].as_array().unwrap().clone();
+        let details = |action: &str| {
+            let lines = lines.iter().filter(|line| line["action"] == action);
+            lines.map(|line| line["detail"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let (keys, records) = (details("relay.key"), details("call.relay"));
+        if keys.len() == 1 && records.len() == 2 {
+            break (keys[0].clone(), records);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{page}");
+        sleep(Duration::from_millis(100)).await;
+    };
+    for record in records {
+        assert!(verify_record(&key, &record) && !record.contains(&offer), "{record}");
+    }
 }
 
 /// FreeSWITCH before 2026-05-27 bound a session ID before it asked for the password, and punted whoever had it. The line that protects:

@@ -284,7 +284,7 @@ async fn v21_v28_a_second_login_on_a_socket_is_good_for_the_same_client_alone() 
 async fn v22_v25_a_session_id_is_as_the_policy_says() {
     let server = server().await;
     let at = server.verto();
-    let session = "7a2e5a1c-93e3-4b1c-8e0f-3f1d5b8a9c10";
+    let mut sessions = (0..).map(|number| format!("{number:08x}-93e3-4b1c-8e0f-3f1d5b8a9c10"));
     for (policy, absent, own, registered) in [
         ("optional", true, false, true),
         ("strict-login-id", false, true, false),
@@ -292,11 +292,12 @@ async fn v22_v25_a_session_id_is_as_the_policy_says() {
     ] {
         let channel = channel(&server, json!({"sessid_policy": policy})).await;
         for (params, expected) in [(None, absent), (Some(0), own), (Some(1), registered)] {
-            let client = issue(&server, &channel, Some(session)).await;
+            let session = sessions.next().unwrap();
+            let client = issue(&server, &channel, Some(&session)).await;
             let params = match params {
                 None => client.login(),
                 Some(0) => client.login_as(&client.client),
-                Some(_) => client.login_as(session),
+                Some(_) => client.login_as(&session),
             };
             let mut socket = Socket::open(at).await;
             let answer = socket.ask("login", params.clone()).await;
@@ -306,8 +307,9 @@ async fn v22_v25_a_session_id_is_as_the_policy_says() {
                 assert_eq!(said(&answer).1, if missing { "Missing sessid" } else { FAILURE }, "{policy}");
             }
         }
-        let client = issue(&server, &channel, Some(session)).await;
-        let right = if own { client.client.clone() } else { session.to_owned() };
+        let session = sessions.next().unwrap();
+        let client = issue(&server, &channel, Some(&session)).await;
+        let right = if own { client.client.clone() } else { session };
         let mut holder = Socket::open(at).await;
         assert_eq!(holder.ask("login", client.login_as(&right)).await["result"]["sessid"], right);
         holder.push().await;
