@@ -221,3 +221,192 @@ fn session_id(said: Option<&str>, record: &ClientRecord, policy: SessidPolicy) -
     };
     if is_readable && is_right { Ok(said) } else { Err(Denied::WrongSession.into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERMS: Terms = Terms { fresh: Duration::from_secs(60), lease: Duration::from_secs(600) };
+    const SESSION: &str = "5f0cba6e-2cc8-4b0e-a1f6-0d7d5c2f4a11";
+
+    fn life(issued: u64, sessid: Option<&str>, dropped: Option<u64>) -> PasswordLife {
+        PasswordLife {
+            issued: UnixMillis(issued),
+            sessid: sessid.map(Secret::new),
+            dropped: dropped.map(UnixMillis),
+        }
+    }
+
+    #[test]
+    fn a_password_is_fresh_then_leased_then_dead() {
+        use PasswordState::{Dead, Fresh, Leased};
+        let rows = [
+            ("just given", life(1_000, None, None), 1_000, Fresh),
+            ("not used in time", life(1_000, None, None), 60_999, Fresh),
+            ("a moment too late", life(1_000, None, None), 61_000, Dead),
+            ("connected", life(1_000, Some("s"), None), 1_000, Leased),
+            ("connected for a year", life(1_000, Some("s"), None), 31_536_000_000, Leased),
+            ("dropped", life(1_000, Some("s"), Some(2_000)), 2_000, Leased),
+            ("dropped ten minutes ago, almost", life(1_000, Some("s"), Some(2_000)), 601_999, Leased),
+            ("dropped ten minutes ago", life(1_000, Some("s"), Some(2_000)), 602_000, Dead),
+            ("a clock that went back", life(1_000, None, None), 0, Fresh),
+            ("dropped and never used cannot be", life(1_000, None, Some(2_000)), 61_000, Dead),
+        ];
+        for (what, life, at, expected) in rows {
+            assert_eq!(life.state(TERMS, UnixMillis(at)), expected, "{what}");
+        }
+    }
+
+    struct Story {
+        record: ClientRecord,
+        rules: ChannelRules,
+    }
+
+    impl Story {
+        fn new(policy: SessidPolicy, binding: CookieBinding) -> Self {
+            let record = ClientRecord {
+                id: ClientId::from_random(7),
+                channel: ChannelId::from_random(8),
+                session: SessionName::parse(SESSION).unwrap(),
+                visitor: Some(TokenHash::from_bytes([2; 32])),
+                proof_key: None,
+                password: TokenHash::from_bytes([1; 32]),
+                life: life(1_000, None, None),
+            };
+            let rules =
+                ChannelRules { sessid_policy: policy, cookie_binding: binding, ..ChannelRules::default() };
+            Self { record, rules }
+        }
+
+        fn leased(mut self, sessid: &str) -> Self {
+            self.record.life.sessid = Some(Secret::new(sessid));
+            self
+        }
+
+        fn login(&self, login: ClientLogin<'_>) -> Result<String, NotAClient> {
+            let found = Some((&self.record, &self.rules));
+            verify_client(&login, found, TERMS, UnixMillis(2_000)).map(|sessid| sessid.expose().to_owned())
+        }
+    }
+
+    fn good() -> ClientLogin<'static> {
+        ClientLogin {
+            password: TokenHash::from_bytes([1; 32]),
+            sessid: Some(SESSION),
+            visitor: Some(TokenHash::from_bytes([2; 32])),
+            proven: false,
+        }
+    }
+
+    /// Items 22, 23, 25, 27 and 29 of the reference, as far as they are decided here.
+    #[test]
+    fn a_session_id_satisfies_the_policy_and_the_lease() {
+        use SessidPolicy::{Optional, StrictLoginId, StrictRegistered};
+        let own = ClientId::from_random(7).to_string();
+        let wrong = Err(NotAClient::Denied(Denied::WrongSession));
+        let missing = Err(NotAClient::MissingSessid);
+        let ok = |text: &str| Ok(text.to_owned());
+        let rows = [
+            (StrictLoginId, None, Some(own.as_str()), ok(&own)),
+            (StrictLoginId, None, Some(SESSION), wrong.clone()),
+            (StrictLoginId, None, None, missing.clone()),
+            (StrictLoginId, Some(SESSION), Some(own.as_str()), wrong.clone()),
+            (StrictRegistered, None, Some(SESSION), ok(SESSION)),
+            (StrictRegistered, None, Some(own.as_str()), wrong.clone()),
+            (StrictRegistered, None, None, missing),
+            (StrictRegistered, Some(own.as_str()), Some(SESSION), wrong.clone()),
+            (Optional, None, Some(SESSION), ok(SESSION)),
+            (Optional, None, Some(own.as_str()), wrong.clone()),
+            (Optional, None, None, ok(&own)),
+            (Optional, Some(SESSION), Some(SESSION), ok(SESSION)),
+            (Optional, Some(SESSION), None, ok(&own)),
+            (Optional, Some(own.as_str()), Some(own.as_str()), ok(&own)),
+            (Optional, Some(own.as_str()), Some(SESSION), wrong.clone()),
+            (Optional, None, Some(""), wrong.clone()),
+            (Optional, None, Some("a&session_id=5f0cba6e-2cc8-4b0e-a1f6-0d7d5c2f4a11"), wrong.clone()),
+            (Optional, None, Some("5F0CBA6E-2CC8-4B0E-A1F6-0D7D5C2F4A11"), wrong),
+        ];
+        for (policy, leased, said, expected) in rows {
+            let story = Story::new(policy, CookieBinding::Required);
+            let story = if let Some(leased) = leased { story.leased(leased) } else { story };
+            let answer = story.login(ClientLogin { sessid: said, ..good() });
+            assert_eq!(answer, expected, "{policy} {leased:?} {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_is_shown_is_the_clients() {
+        let own = Some(TokenHash::from_bytes([2; 32]));
+        let other = Some(TokenHash::from_bytes([3; 32]));
+        let rows = [
+            (CookieBinding::Required, own, own, true),
+            (CookieBinding::Required, own, other, false),
+            (CookieBinding::Required, own, None, false),
+            (CookieBinding::Required, None, None, false),
+            (CookieBinding::Required, None, other, false),
+            (CookieBinding::Optional, own, own, true),
+            (CookieBinding::Optional, own, other, false),
+            (CookieBinding::Optional, own, None, true),
+            (CookieBinding::Optional, None, None, true),
+            (CookieBinding::Optional, None, other, false),
+        ];
+        for (binding, bound, shown, expected) in rows {
+            let mut story = Story::new(SessidPolicy::Optional, binding);
+            story.record.visitor = bound;
+            let answer = story.login(ClientLogin { visitor: shown, ..good() });
+            let wanted = if expected { Ok(SESSION.to_owned()) } else { Err(Denied::WrongCookie.into()) };
+            assert_eq!(answer, wanted, "{binding} {bound:?} {shown:?}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_right_before_a_missing_session_id_is_told() {
+        let mut story = Story::new(SessidPolicy::StrictRegistered, CookieBinding::Required);
+        let said_nothing = ClientLogin { sessid: None, ..good() };
+        assert_eq!(story.login(said_nothing), Err(NotAClient::MissingSessid));
+        let wrong = ClientLogin { password: TokenHash::from_bytes([9; 32]), ..said_nothing };
+        assert_eq!(story.login(wrong), Err(Denied::WrongSecret.into()));
+        assert_eq!(
+            story.login(ClientLogin { visitor: None, ..said_nothing }),
+            Err(Denied::WrongCookie.into())
+        );
+        story.record.proof_key = Some("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".parse().unwrap());
+        assert_eq!(story.login(said_nothing), Err(Denied::BadProof.into()));
+        assert!(story.login(ClientLogin { proven: true, ..good() }).is_ok());
+        let late = verify_client(&good(), Some((&story.record, &story.rules)), TERMS, UnixMillis(61_000));
+        assert_eq!(late, Err(Denied::Expired.into()));
+    }
+
+    #[test]
+    fn the_stand_in_of_an_absent_client_opens_nothing() {
+        let shown = ClientLogin { password: TokenHash::from_bytes([0; 32]), ..good() };
+        assert_eq!(verify_client(&shown, None, TERMS, UnixMillis(0)), Err(Denied::Unknown.into()));
+    }
+
+    #[test]
+    fn a_password_is_64_digits_of_which_the_hash_is_kept() {
+        let password = mint_hex([0xab; 32]);
+        assert_eq!(password.expose(), "ab".repeat(32));
+        // printf 'ab%.0s' {1..32} | sha256sum
+        let expected = "271a413bd339c5709fdceaec41f14f11e9fbfb5042d72d331c65f32b284cd09a";
+        assert_eq!(hash_hex(&password).to_hex(), expected);
+    }
+
+    #[test]
+    fn a_session_has_the_form_of_a_uuid() {
+        let rows = [
+            (SESSION, true),
+            ("5F0CBA6E-2cc8-1b0e-01f6-0d7d5c2f4a11", true),
+            ("5f0cba6e2cc84b0ea1f60d7d5c2f4a11", false),
+            ("5f0cba6e-2cc8-4b0e-a1f6-0d7d5c2f4a1", false),
+            ("5f0cba6e-2cc8-4b0e-a1f6-0d7d5c2f4a1g", false),
+            ("5f0cba6e-2cc8-4b0e-a1f60-d7d5c2f4a11", false),
+            (" f0cba6e-2cc8-4b0e-a1f6-0d7d5c2f4a11", false),
+            ("", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(SessionName::parse(text).is_ok(), expected, "{text:?}");
+        }
+        assert!(!format!("{:?}", SessionName::parse(SESSION)).contains("5f0c"));
+    }
+}

@@ -16,6 +16,8 @@ mod inside;
 mod issue;
 mod login;
 mod operator;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
