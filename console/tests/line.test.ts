@@ -25,7 +25,7 @@ test("a line logs in, subscribes, and hears others but not itself", async (t) =>
 });
 
 test("a line that breaks comes back by the same password, and by a new one when the lease is over", async (t) => {
-  const { line, server, told, renewals } = setUp(t, { password: "p2" });
+  const { line, server, told, asked } = setUp(t, { password: "p2" });
   line.start();
   await server.letsIn("p1");
   server.breaks();
@@ -38,7 +38,7 @@ test("a line that breaks comes back by the same password, and by a new one when 
   await server.opens(t);
   await server.letsIn("p2", "open");
   assert.deepEqual(told, ["ready", "broken", "ready", "broken", "ready"]);
-  assert.equal(renewals.count, 1);
+  assert.equal(asked.renewals, 1);
 });
 
 for (const [message, ending] of [["Authentication Failure", "refused"], ["Channel full", "full"]]) {
@@ -89,17 +89,19 @@ test("a punt that no close follows is one all the same", async (t) => {
   assert.deepEqual(told, ["ready", "over punted"]);
 });
 
-test("when sockets do not open any more, the server is asked why", async (t) => {
-  const { line, server, told, renewals } = setUp(t, "unknown");
+test("when sockets do not open any more, the server is asked whether the channel is there", async (t) => {
+  const { line, server, told, asked } = setUp(t);
+  asked.gone = [false, true];
   line.start();
   await server.letsIn("p1");
-  for (let time = 0; time < 3; time += 1) {
+  for (let time = 0; time < 5; time += 1) {
+    assert.deepEqual(asked.gone.length, time < 3 ? 2 : 1, `after ${time}`);
     server.breaks();
     t.mock.timers.tick(5_000);
     await settled();
   }
   assert.deepEqual(told, ["ready", "broken", "over unknown"]);
-  assert.equal(renewals.count, 1);
+  assert.equal(asked.renewals, 0, "the password is as good as it was");
 });
 
 test("a server that does not answer is given up", async (t) => {
@@ -140,7 +142,7 @@ function setUp(t: TestContext, renewed: { password: string } | LineEnding | null
   Object.assign(globalThis, { WebSocket: FakeSocket, location: new URL(`https://host/peers/${CHANNEL}`) });
   const credentials: Credentials = { channelId: CHANNEL, clientId: ANA, password: "p1", sessionId: "s", proofKey: null, socket: `/peers/${CHANNEL}/clients` };
   const told: string[] = [];
-  const renewals = { count: 0 };
+  const asked = { renewals: 0, gone: [] as boolean[] };
   const events: LineEvents = {
     ready: () => told.push("ready"),
     heard: (from, payload) => told.push(`heard ${from} ${payload}`),
@@ -149,12 +151,14 @@ function setUp(t: TestContext, renewed: { password: string } | LineEnding | null
     broken: () => told.push("broken"),
     over: (ending) => told.push(`over ${ending}`),
   };
-  const line = new Line(credentials, async () => {
-    renewals.count += 1;
+  const renew = async () => {
+    asked.renewals += 1;
     return typeof renewed === "string" || renewed === null ? renewed : { ...credentials, ...renewed };
-  }, events);
+  };
+  const isGone = async () => asked.gone.shift() ?? false;
+  const line = new Line(credentials, { renew, isGone }, events);
   t.after(() => line.stop());
-  return { line, server: new FakeServer(), told, renewals };
+  return { line, server: new FakeServer(), told, asked };
 }
 
 /** The other end of the latest socket. */

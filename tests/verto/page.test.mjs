@@ -11,8 +11,10 @@ test("two pages call each other, and the media go directly between them", { time
   const face = await startFace(t);
   const channel = await face.channel({ topic: "Garden" });
   const [first, second] = [await startBrowser(t), await startBrowser(t)];
-  const anas = await openProfile(t, first, face);
-  const bens = await openProfile(t, second, face);
+  // While the server is away no socket opens.
+  const away = { expected: /ERR_CONNECTION_REFUSED/ };
+  const anas = await openProfile(t, first, face, away);
+  const bens = await openProfile(t, second, face, away);
   const ana = await join(anas, await face.invite(channel), "Ana");
   const ben = await join(bens, await face.invite(channel), "Ben Ägir");
 

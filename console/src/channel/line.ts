@@ -31,8 +31,13 @@ export interface LineEvents {
   over: (ending: LineEnding) => void;
 }
 
-/** Issues credentials anew, or tells why they are not to be had, or null when it cannot be known at the moment. */
-export type Renew = () => Promise<Credentials | LineEnding | null>;
+/** What a line asks of the door by which it came in. */
+export interface Door {
+  /** Issues credentials anew, or tells why they are not to be had, or null when it cannot be known at the moment. */
+  renew: () => Promise<Credentials | LineEnding | null>;
+  /** Tells whether the channel is gone for sure. */
+  isGone: () => Promise<boolean>;
+}
 
 const ECHO_MS = 45_000;
 const ECHO_JITTER_MS = 5_000;
@@ -69,7 +74,7 @@ export class Line {
 
   constructor(
     private credentials: Credentials,
-    private readonly renew: Renew,
+    private readonly door: Door,
     private readonly events: LineEvents,
   ) {}
 
@@ -157,7 +162,7 @@ export class Line {
 
   /** Tells whether there is another try: with new credentials, or with the old ones if nothing can be known. */
   private async renewed(): Promise<boolean> {
-    const renewed = await this.renew();
+    const renewed = await this.door.renew();
     if (this.stopped) return false;
     if (typeof renewed === "string") {
       this.end(renewed);
@@ -276,7 +281,7 @@ export class Line {
   private async again(): Promise<void> {
     if (this.unopened >= UNOPENED) {
       this.unopened = 0;
-      if (!(await this.renewed())) return;
+      if (await this.door.isGone()) return this.end("unknown");
     }
     if (!this.stopped && !this.socket) this.start();
   }

@@ -8,7 +8,7 @@ import { OwnDevices, type Device, type Own, type Wishes } from "./own_devices.ts
 import { actionPayload, calledOf, candidatePayload, descriptionPayload, readPayload, statusPayload, type PeerStatus } from "./payload.ts";
 import { PeerLink, type Path } from "./peer_link.ts";
 import { withoutSilent, withStatus, type Peer } from "./presence.ts";
-import { visitAgain, type Visit } from "./visit.ts";
+import { isGone, visitAgain, type Visit } from "./visit.ts";
 
 /** Presence is told no more often than this, however fast things change. */
 const TELL_EVERY_MS = 1_000;
@@ -90,7 +90,7 @@ export class Meeting {
       own: this.devices.current(),
       notice: "",
     };
-    this.line = new Line(visit.credentials, () => this.renew(channelId), {
+    this.line = new Line(visit.credentials, { renew: () => this.renew(channelId), isGone: () => isGone(channelId) }, {
       ready: () => this.ready(),
       heard: (from, payload) => this.heard(from, payload),
       told: (from, payload) => this.toldUs(from, payload),

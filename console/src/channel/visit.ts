@@ -51,6 +51,15 @@ export async function visitAgain(channelId: string): Promise<Visit | LineEnding 
   }
 }
 
+/** Tells whether there is no such channel any more; a server that cannot be reached does not say so. */
+export async function isGone(channelId: string): Promise<boolean> {
+  try {
+    return (await fetch(`/peers/${channelId}`, { method: "HEAD", cache: "no-store" })).status === 404;
+  } catch {
+    return false;
+  }
+}
+
 async function issue(channelId: string, sessionId: string, invitation: string | null): Promise<Visit> {
   const proofKey = await newProofKey();
   const { clientId, password, socket, iceServers, topic } = await api.enterChannel(channelId, {

@@ -17,7 +17,7 @@ const does = {
   subscribe: ({ channels }) => client.subscribe({ channels, handler: (event) => tell("event", event) }),
   unsubscribe: ({ channels }) => client.unsubscribe({ channels }),
   broadcast: ({ channel, data }) => client.broadcast({ channel, data }),
-  connected: () => client.connected,
+  connected: () => Boolean(client.connected),
   // It has no method of its own for a message to one; this is how its own methods send.
   info: (msg) =>
     client.execute({ request: { jsonrpc: "2.0", id: randomUUID(), method: "verto.info", params: { sessid: client.sessionid, msg } } }),
