@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { startBrowser } from "../browser/stage/browser.mjs";
 import { until } from "../browser/stage/media.mjs";
 import { startFace } from "./stage/face.mjs";
-import { goesDirectly, isIdle, join, lists, openProfile, openVariantB, receivesAll, says } from "./stage/pages.mjs";
+import { goesDirectly, isIdle, join, lists, loadVariantB, openProfile, openVariantB, receivesAll, says } from "./stage/pages.mjs";
 
 const isFree = (page) => until("it is idle", () => page.evaluate(() => window.peer.connection === null));
 /** The first try of a browser that has no session yet, or another's, is refused; cut sockets are errors in the console. */
@@ -44,6 +44,54 @@ test("v65, v67: two pages of variant B list each other, call, and come back to t
     await one.evaluate(() => window.peer.close());
     await isFree(other);
     await Promise.all([lists(one, other.id), lists(other, one.id)]);
+  });
+});
+
+test("a server that said it otherwise would not do: the page of variant B can tell", { timeout: 120_000 }, async (t) => {
+  const face = await startFace(t);
+  const browser = await startBrowser(t);
+  const bent = async (bend) => {
+    const channel = await face.channel({ admission: "open" });
+    const context = await openProfile(t, browser, face, { expected: /status of 404|uncaught/ });
+    return { page: await loadVariantB(context, face, channel, bend), channel };
+  };
+
+  await t.test("the sender of a message with the domain behind it", async () => {
+    const bend = (message) => {
+      if (message.method === "verto.info") message.params.msg.from += `@${message.params.msg.to.split("@")[1]}`;
+      return message;
+    };
+    const { page, channel } = await bent(bend);
+    await says(page, "online");
+    const id = await page.evaluate(() => window.peer.session.clientId);
+    const other = await openVariantB(await openProfile(t, browser, face, EXPECTED), face, channel);
+    await page.evaluate((to) => window.peer.offer(to), other.id);
+    await until("the offer is shown", () => other.evaluate((from) => window.peer.offers.has(from), id));
+    await other.evaluate((from) => window.peer.accept(from), id);
+    await pause(3_000);
+    assert.ok(await page.evaluate(() => window.peer.connection.waiting), "the acceptance of a stranger");
+  });
+
+  await t.test("another's session ID in one's own event", async () => {
+    const bend = (message) => {
+      if (message.method === "verto.event") message.params.sessid = message.params.userid.split("@")[0];
+      return message;
+    };
+    const { page } = await bent(bend);
+    await says(page, "online");
+    await until("it lists itself", () => page.evaluate(() => window.peer.session.clientId in window.peer.peers));
+  });
+
+  await t.test("a push under the number of a request in flight", async () => {
+    const bend = (message) => {
+      const [inFlight] = window.peer.pending.keys();
+      if (message.method && inFlight) message.id = inFlight;
+      return message;
+    };
+    const { page } = await bent(bend);
+    await until("the event is taken for the reply", () => page.evaluate(() => window.peer.logins === 1 && window.peer.pending.size === 0));
+    await pause(1_000);
+    assert.notEqual(await page.textContent("#nav-status"), "online");
   });
 });
 

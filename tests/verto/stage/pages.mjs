@@ -47,14 +47,21 @@ export async function isIdle(page, ...names) {
  * origin, its address and its Content-Security-Policy.
  */
 export async function openVariantB(context, face, channel) {
+  const page = await loadVariantB(context, face, channel);
+  await says(page, "online");
+  page.id = await page.evaluate(() => window.peer.session.clientId);
+  return page;
+}
+
+/** The same, without waiting; `bend` changes what the server says to it. */
+export async function loadVariantB(context, face, channel, bend = null) {
   const page = await context.newPage();
+  if (bend) await page.addInitScript(`window.bend = ${bend}`);
   await page.goto(`${face.origin}/peers/${channel}`);
   await page.evaluate(() => {
     document.body.innerHTML = '<p id="nav-status"></p><video id="media-player" autoplay playsinline muted></video>';
   });
   await page.evaluate(await readFile(new URL("variant_b.js", import.meta.url), "utf8"));
-  await says(page, "online");
-  page.id = await page.evaluate(() => window.peer.session.clientId);
   return page;
 }
 
