@@ -8,9 +8,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use backend::{NewRealmToken, RealmRecord, Store};
+use backend::{
+    Bearer, ChannelRecord, Entry, Issue, Issued, NewInvitation, NewRealmToken, RealmRecord, Store,
+};
 use fixture::{LATER, NOW, ROOM, entry, invite_token, new_invite, new_room, new_session, session_token_hash};
-use identity::{InviteId, RealmId, RoomKey};
+use identity::{ChannelId, ChannelRules, ClientId, InviteId, RealmId, RoomKey, Secret};
 use sqlx::Row;
 
 /// Names the database to the child, which is this test program, run again.
@@ -40,6 +42,19 @@ async fn what_was_acknowledged_survives_kill_9() {
             let realm = new_realm(*number);
             assert_eq!(store.realm(&realm.id).await, Ok(Some(realm)), "realm {number} is lost or changed");
             assert!(store.realm_token(&token).await.unwrap().is_some(), "token of realm {number} is lost");
+            let (channel, client) = (new_channel(*number), ClientId::from_random(*number));
+            assert_eq!(
+                store.channel(channel.id).await,
+                Ok(Some(channel.clone())),
+                "channel {number} is lost"
+            );
+            let (kept, rules) = store.client(client).await.unwrap().unwrap();
+            let lease = Some(Secret::new(client.to_string()));
+            assert_eq!(
+                (kept.password, kept.life.sessid, rules),
+                (token, lease, channel.rules),
+                "client {number}"
+            );
         }
         // A change is there whole or not at all.
         let sessions = store.sessions_of_room(ROOM, NOW).await.unwrap().len();
@@ -92,9 +107,33 @@ async fn write_until_killed(file: &Path) {
         let hash = session_token_hash(number);
         let token = NewRealmToken { realm: realm.id, key: realm.key, hash, expires_at: LATER };
         store.put_realm_token(&token, &entry("realm.login")).await.unwrap();
+        write_channel(&store, number).await;
         println!("written {number}.");
         std::io::stdout().flush().unwrap();
     }
+}
+
+/// A channel, an invitation to it that is used up, and a client that came by it and has entered.
+async fn write_channel(store: &Store, number: u128) {
+    let (channel, password) = (new_channel(number), session_token_hash(number));
+    let client = ClientId::from_random(number);
+    store.create_channel(&channel, &entry("channel.create")).await.unwrap();
+    let (id, token) = (channel.id, invite_token(number));
+    let invitation = NewInvitation { channel: id, token, uses: 1, created_at: NOW, expires_at: LATER };
+    store.create_invitation(&invitation, &entry("channel.invite")).await.unwrap();
+    let bearer = Bearer::Visitor { shown: None, fresh: password, invitation: Some(token) };
+    let issue =
+        Issue { channel: id, session: None, bearer, client, password, proof_key: None, most: 1, at: NOW };
+    let issued = store.issue_client(&issue, |_| entry("client.issue")).await.unwrap();
+    assert_eq!(issued, Ok(Issued { client, is_new_visitor: true }));
+    let lease = Entry { client, password, sessid: Secret::new(client.to_string()), ticket: 0, at: NOW };
+    store.enter_client(&lease, &entry("client.login")).await.unwrap();
+}
+
+fn new_channel(number: u128) -> ChannelRecord {
+    let origins = vec!["https://a.example".to_owned(), "https://b.example".to_owned()];
+    let rules = ChannelRules { topic: number.to_string(), origins, ..ChannelRules::default() };
+    ChannelRecord { id: ChannelId::from_random(number), rules, created_at: NOW }
 }
 
 fn new_realm(number: u128) -> RealmRecord {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use server::{config::Checked, whereabouts::Whereabouts};
 
 use crate::{
-    cli::{InviteCommand, ParticipantCommand, RealmsCommand, RoomCommand},
+    cli::{ChannelSettings, ChannelsCommand, InviteCommand, ParticipantCommand, RealmsCommand, RoomCommand},
     pinned,
 };
 
@@ -82,6 +82,79 @@ pub(crate) fn realms(config: &Checked, command: &RealmsCommand) -> anyhow::Resul
         }
     }
     Ok(())
+}
+
+pub(crate) fn channels(config: &Checked, command: &ChannelsCommand) -> anyhow::Result<()> {
+    let server = Remote::of(config)?;
+    match command {
+        ChannelsCommand::List => {
+            for channel in list(&server.call(Method::GET, &["channels"], None)?, "channels") {
+                print_channel(channel);
+            }
+        }
+        ChannelsCommand::Add { id, settings } => {
+            let mut wish = wish(settings);
+            wish.extend(id.as_ref().map(|id| ("channelId".to_owned(), json!(id))));
+            let made = server.call(Method::POST, &["channels"], Some(Value::Object(wish)))?;
+            println!("{}", text(&made, "channelId"));
+        }
+        ChannelsCommand::Show { channel } => {
+            let shown = server.call(Method::GET, &["channels", channel], None)?;
+            print_channel(&shown);
+            for setting in ["admission", "cookie_binding", "sessid_policy", "content", "delivery"] {
+                println!("  {setting} {}", shown.get(setting).and_then(Value::as_str).unwrap_or("off"));
+            }
+            println!("  capacity {}\n  origins {}\nclients:", shown["capacity"], words(&shown, "origins"));
+            for client in list(&shown, "clients") {
+                let state = if client["connected"] == true { "here" } else { "away" };
+                println!("  {}  {state}  since {}", text(client, "clientId"), client["created"]);
+            }
+        }
+        ChannelsCommand::Change { channel, settings } => {
+            let change = Value::Object(wish(settings));
+            print_channel(&server.call(Method::PATCH, &["channels", channel], Some(change))?);
+        }
+        ChannelsCommand::Remove { channel } => {
+            server.call(Method::DELETE, &["channels", channel], None)?;
+        }
+        ChannelsCommand::Invite { channel, uses, ttl } => {
+            let mut wish = Map::new();
+            wish.extend(uses.map(|uses| ("uses".to_owned(), json!(uses))));
+            wish.extend(ttl.map(|seconds| ("ttl".to_owned(), json!(seconds))));
+            let path = ["channels", channel, "invitations"];
+            let made = server.call(Method::POST, &path, Some(Value::Object(wish)))?;
+            println!("{}", text(&made, "link"));
+        }
+        ChannelsCommand::Revoke { channel, client } => {
+            server.call(Method::DELETE, &["channels", channel, "clients", client], None)?;
+        }
+    }
+    Ok(())
+}
+
+fn wish(settings: &ChannelSettings) -> Map<String, Value> {
+    let texts = [
+        ("topic", &settings.topic),
+        ("admission", &settings.admission),
+        ("cookie_binding", &settings.cookie_binding),
+        ("sessid_policy", &settings.sessid_policy),
+        ("content", &settings.content),
+        ("delivery", &settings.delivery),
+    ];
+    let said = |(name, value): (&str, &Option<String>)| Some((name.to_owned(), json!(value.as_ref()?)));
+    let mut wish: Map<String, Value> = texts.into_iter().filter_map(said).collect();
+    wish.extend(settings.capacity.map(|capacity| ("capacity".to_owned(), json!(capacity))));
+    let origins = settings.origins.as_ref().map(|origins| {
+        let origins: Vec<_> = origins.iter().filter(|origin| !origin.is_empty()).collect();
+        ("origins".to_owned(), json!(origins))
+    });
+    wish.extend(origins);
+    wish
+}
+
+fn print_channel(channel: &Value) {
+    let (id, topic) = (text(channel, "channelId"), text(channel, "topic"));
+    println!("{id}  {:>3} in  {}", channel["live"].as_u64().unwrap_or_default(), topic.escape_debug());
 }
 
 fn percent_encoded(text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use server::config::Override;
 
 /// Calls between browsers, over connections whose identity the server has verified.
@@ -54,6 +54,12 @@ pub(crate) enum Command {
     Realms {
         #[command(subcommand)]
         command: RealmsCommand,
+    },
+    /// Makes, shows, changes and deletes channels of the verto face, and revokes their clients
+    #[command(alias = "channel")]
+    Channels {
+        #[command(subcommand)]
+        command: ChannelsCommand,
     },
     /// Takes over what another server has kept; the server must not run
     Import {
@@ -161,6 +167,84 @@ pub(crate) enum RealmsCommand {
         /// Its id
         id: String,
     },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ChannelsCommand {
+    /// Lists the channels
+    List,
+    /// Makes a channel and prints its id
+    Add {
+        /// A UUIDv4 that is published already
+        #[arg(long, value_name = "UUID")]
+        id: Option<String>,
+        #[command(flatten)]
+        settings: ChannelSettings,
+    },
+    /// Shows a channel and its clients
+    Show {
+        /// Id of the channel
+        channel: String,
+    },
+    /// Changes what is said of a channel
+    Change {
+        /// Id of the channel
+        channel: String,
+        #[command(flatten)]
+        settings: ChannelSettings,
+    },
+    /// Deletes a channel; its clients are revoked
+    Remove {
+        /// Id of the channel
+        channel: String,
+    },
+    /// Makes an invitation and prints its link
+    Invite {
+        /// Id of the channel
+        channel: String,
+        /// How many visitors may come by it
+        #[arg(long, value_name = "N")]
+        uses: Option<u32>,
+        /// How long it is good
+        #[arg(long, value_name = "SECONDS")]
+        ttl: Option<u32>,
+    },
+    /// Revokes a client; its connection ends, and its browser gets no other password in this channel
+    Revoke {
+        /// Id of the channel
+        channel: String,
+        /// Id of the client
+        client: String,
+    },
+}
+
+/// What holds for a channel; what is not said stays as it is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ChannelSettings {
+    /// What it is about
+    #[arg(long)]
+    pub(crate) topic: Option<String>,
+    /// open or invitation
+    #[arg(long)]
+    pub(crate) admission: Option<String>,
+    /// Clients that may be logged in at once
+    #[arg(long, value_name = "N")]
+    pub(crate) capacity: Option<u32>,
+    /// required or optional
+    #[arg(long)]
+    pub(crate) cookie_binding: Option<String>,
+    /// strict-login-id, strict-registered or optional
+    #[arg(long)]
+    pub(crate) sessid_policy: Option<String>,
+    /// strict or opaque
+    #[arg(long)]
+    pub(crate) content: Option<String>,
+    /// off or page
+    #[arg(long)]
+    pub(crate) delivery: Option<String>,
+    /// Origins of pages beside our own, separated by commas; empty for none
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub(crate) origins: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -57,6 +57,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Invite { command } => admin::invite(&load(arguments)?, &command)?,
         Command::Participant { command } => admin::participant(&load(arguments)?, &command)?,
         Command::Realms { command } => admin::realms(&load(arguments)?, &command)?,
+        Command::Channels { command } => admin::channels(&load(arguments)?, &command)?,
         Command::Import { command: ImportCommand::Rtcd { data_source } } => {
             import::rtcd(&load(arguments)?, &data_source)?;
         }

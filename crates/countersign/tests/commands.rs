@@ -248,3 +248,42 @@ fn a_low_limit_of_open_files_is_raised_as_far_as_the_operator_allows() {
     let [soft, hard, ..] = files.as_slice() else { panic!("{files:?}") };
     assert_eq!(soft, hard);
 }
+
+/// 8.7 of the reference on verto, by the commands; the process is killed, not stopped.
+#[test]
+fn channels_are_kept_by_commands_and_over_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let face = ["serve", "--set", "faces.verto.listen=127.0.0.1:0"];
+    let channel = "0b38fc9b-ea40-46cb-b7a9-ee9dd01ae7bb";
+    let serving = Serving::start(folder, &face);
+    let add = [
+        "channels",
+        "add",
+        "--id",
+        channel,
+        "--topic",
+        "Tea",
+        "--origins",
+        "https://a.example,http://b.example",
+    ];
+    assert_eq!(printed(folder, &add), channel);
+    assert!(!run(folder, &add).status.success(), "the id is taken");
+    drop(serving);
+
+    let serving = Serving::start(folder, &face);
+    assert_eq!(printed(folder, &["channels", "list"]), format!("{channel}    0 in  Tea"));
+    let change = ["channels", "change", channel, "--admission", "open", "--origins", "", "--capacity", "3"];
+    assert_eq!(printed(folder, &change), format!("{channel}    0 in  Tea"));
+    let shown = printed(folder, &["channels", "show", channel]);
+    for line in ["  admission open", "  delivery off", "  capacity 3", "  origins \n"] {
+        assert!(shown.contains(line), "{line:?} is not in\n{shown}");
+    }
+    let link = printed(folder, &["channels", "invite", channel, "--uses", "5", "--ttl", "60"]);
+    assert!(link.contains(&format!("/join/{channel}#csv_")), "{link}");
+    let refused = run(folder, &["channels", "revoke", channel, channel]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("404"), "there is no such client");
+    printed(folder, &["channels", "remove", channel]);
+    assert_eq!(printed(folder, &["channels", "list"]), "");
+    drop(serving);
+}

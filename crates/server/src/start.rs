@@ -385,6 +385,7 @@ fn channels_config(config: &Checked, sockets: &Sockets) -> ChannelsConfig {
     ChannelsConfig {
         public_url: face.public_url(bound.unwrap_or(face.listen)),
         limits: face.limits,
+        ice: face.ice,
         client_idle: face.client_idle,
         channel_idle: face.channel_idle,
     }

@@ -433,6 +433,58 @@ async fn channels_clients_visitors_and_invitations_survive_a_restart() {
     assert_eq!(status(post(&server, &channel, &invited)).await, 403);
 }
 
+/// `delivery` of the issue; item 64 for every other page.
+#[tokio::test]
+async fn v64_a_page_carries_a_password_only_where_that_is_set_and_only_for_a_known_visitor() {
+    let server = TestServer::start_verto(&[("limits.issues_per_minute", "100")]).await;
+    let plain = server.create_channel(&json!({"admission": "open"})).await;
+    let carrying = server.create_channel(&json!({"admission": "open", "delivery": "page"})).await;
+    let closed = server.create_channel(&json!({"delivery": "page"})).await;
+    let cookie = format!("{COOKIE}={}", cookie_of(&post(&server, &plain, &json!({})).send().await.unwrap()));
+    let page = async |path: String, cookie: Option<&str>| {
+        let request = at(&server, Method::GET, &path);
+        let request =
+            if let Some(cookie) = cookie { request.header(header::COOKIE, cookie) } else { request };
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        assert!(response.headers().get(header::SET_COOKIE).is_none());
+        response.text().await.unwrap()
+    };
+    let strange = format!("{COOKIE}={}", "0".repeat(64));
+    for (path, cookie) in [
+        (format!("/peers/{plain}"), Some(cookie.as_str())),
+        (format!("/join/{carrying}"), Some(&cookie)),
+        (format!("/peers/{carrying}"), None),
+        (format!("/peers/{carrying}"), Some(&strange)),
+        (format!("/peers/{closed}"), Some(&cookie)),
+    ] {
+        let text = page(path.clone(), cookie).await;
+        assert!(!text.contains("<input"), "{path} {cookie:?}");
+    }
+    let value = |text: &str, id: &str| {
+        let at = text.split_once(&format!("<input type=\"hidden\" id=\"{id}\" value=\"")).unwrap().1;
+        at.split_once('"').unwrap().0.to_owned()
+    };
+    let first = page(format!("/peers/{carrying}"), Some(&cookie)).await;
+    assert_eq!(value(&first, "channelId"), carrying);
+    assert!(is_hex(&value(&first, "clientId")) && value(&first, "password").len() == 64);
+    let second = page(format!("/peers/{carrying}"), Some(&cookie)).await;
+    assert_eq!(value(&first, "clientId"), value(&second, "clientId"));
+    assert_ne!(value(&first, "password"), value(&second, "password"));
+}
+
+#[tokio::test]
+async fn a_page_is_told_the_servers_for_ice() {
+    let keys = [("ice_servers", "stun:a,turn:b"), ("turn_username", "visitors"), ("turn_password", "secret")];
+    let server = TestServer::start_verto(&keys).await;
+    let channel = server.create_channel(&json!({"admission": "open"})).await;
+    let (_, issued) = answer(post(&server, &channel, &json!({}))).await;
+    let expected =
+        json!([{"urls": ["stun:a"]}, {"urls": ["turn:b"], "username": "visitors", "credential": "secret"}]);
+    assert_eq!(issued["iceServers"], expected);
+}
+
 fn at(server: &TestServer, method: Method, path: &str) -> RequestBuilder {
     http_client().request(method, format!("http://{}{path}", server.verto()))
 }

@@ -6,8 +6,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use super::{
     public_url::PublicUrl,
     values::{
-        AdminKey, Count, LogFormat, LogLevel, Minutes, Patience, Seconds, Servers, Set, Setting, Shards,
-        SomeAddresses, StoreUrl, TlsMode,
+        AdminKey, Count, Hidden, IceUrls, LogFormat, LogLevel, Minutes, Patience, Seconds, Servers, Set,
+        Setting, Shards, SomeAddresses, StoreUrl, TlsMode,
     },
     written::{ConfigError, Entries},
 };
@@ -199,6 +199,15 @@ section! {
         /// The address that visitors see. Its origin is our own, and its host the domain of `userid`.
         /// When it is not written: the scheme and address of `listen`.
         public_url: PublicUrl = Example "\"https://meet.example.org\"",
+        /// Servers that pages are told for ICE, a list of at most 8: "stun:host:port", "turn:host:port?transport=udp", "turns:host:port".
+        ice_servers: IceUrls = Example "[\"turn:turn.example.org:3478\"]",
+        /// The name that opens those of them that relay, for everybody; needs turn_password.
+        turn_username: String = Example "\"visitors\"",
+        /// The password to that name. Whoever may enter a channel learns it. It is not shown by the server's own commands.
+        turn_password: Hidden = Example "\"a text\"",
+        /// Instead of name and password: the secret that they share with this server (coturn: static-auth-secret). Each client then gets a
+        /// name and a password of its own, good for 6 hours, which cannot be taken back.
+        turn_secret: Hidden = Example "\"a long random text\"",
         /// Days after which a client that nobody has used is forgotten, 1 to 1000000. Its visitor may become another one.
         client_idle_days: Count = Default "14",
         /// Days after which a channel that nobody has used is deleted, 1 to 1000000. When it is not written: never.

@@ -296,6 +296,54 @@ impl Setting for AdminKey {
     }
 }
 
+/// A text that is never shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hidden(pub(super) Secret);
+
+impl Setting for Hidden {
+    const EXPECTED: &'static str = "a text that is not empty";
+    const SECRET: bool = true;
+
+    fn read(written: &Written) -> Option<Self> {
+        text(written).filter(|text| !text.is_empty()).map(|text| Self(Secret::new(text)))
+    }
+}
+
+impl Setting for String {
+    const EXPECTED: &'static str = "a text that is not empty";
+
+    fn read(written: &Written) -> Option<Self> {
+        text(written).filter(|text| !text.is_empty()).map(Self::from)
+    }
+}
+
+/// Addresses of servers for ICE (RFC 7064 §3.1, RFC 7065 §3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct IceUrls(pub(super) Vec<String>);
+
+fn ice_url(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once(':')?;
+    let (server, transport) =
+        rest.split_once('?').map_or((rest, None), |(server, query)| (server, Some(query)));
+    let takes_transport = match scheme {
+        "stun" | "stuns" => false,
+        "turn" | "turns" => true,
+        _ => return None,
+    };
+    let is_transport = |query| takes_transport && matches!(query, "transport=udp" | "transport=tcp");
+    stun_server(server)?;
+    transport.is_none_or(is_transport).then(|| text.to_owned())
+}
+
+impl Setting for IceUrls {
+    const EXPECTED: &'static str =
+        "a list of servers such as \"turn:turn.example.org:3478?transport=udp\", at most 8";
+
+    fn read(written: &Written) -> Option<Self> {
+        list(written, ice_url).filter(|urls| urls.len() <= MAX_SERVERS).map(Self)
+    }
+}
+
 /// A time in whole minutes, at least one and at most a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Minutes(pub(super) Duration);

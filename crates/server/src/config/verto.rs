@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use identity::RelayCredentials;
+
 use super::{
     checked::{Files, Proxy, Tls, bound_url, check_public_url, proxy},
     file,
@@ -12,6 +14,7 @@ use super::{
     values::{Count, Set},
     written::ConfigError,
 };
+use crate::services::{IceServers, RelayAccess};
 
 /// The face of verto's clients.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub struct Verto {
     pub proxy: Proxy,
     /// How much one may do.
     pub limits: VertoLimits,
+    /// What clients are told for ICE.
+    pub ice: IceServers,
     /// After how long without use a client is forgotten.
     pub client_idle: Duration,
     /// After how long without use a channel is ended; `None`: never.
@@ -106,6 +111,7 @@ impl Default for Verto {
             tls: Tls::Off,
             proxy: Proxy::Absent,
             limits: VertoLimits::default(),
+            ice: IceServers::default(),
             client_idle: DEFAULT_CLIENT_IDLE,
             channel_idle: None,
             public_url: None,
@@ -140,6 +146,7 @@ impl Verto {
             plain: false,
         };
         let tls = files.check(listen, proxy)?;
+        let relay = relay_access(&verto)?;
         let mut said = Vec::new();
         let public_url = check_public_url("faces.verto", verto.public_url, &tls, proxy, &mut said)?;
         if enabled {
@@ -151,11 +158,34 @@ impl Verto {
             tls,
             proxy,
             limits: VertoLimits::check(&limits),
+            ice: IceServers { urls: verto.ice_servers.map_or_else(Vec::new, |set| set.value.0), relay },
             client_idle: verto.client_idle_days.map_or(DEFAULT_CLIENT_IDLE, |set| days(set.value)),
             channel_idle: verto.channel_idle_days.map(|set| days(set.value)),
             public_url,
         };
         Ok(enabled.then_some(checked))
+    }
+}
+
+fn relay_access(verto: &file::Verto) -> Result<RelayAccess, ConfigError> {
+    match (&verto.turn_username, &verto.turn_password, &verto.turn_secret) {
+        (None, None, None) => Ok(RelayAccess::Open),
+        (None, None, Some(secret)) => Ok(RelayAccess::Shared(secret.value.0.clone())),
+        (Some(username), Some(password), None) => Ok(RelayAccess::Fixed(RelayCredentials {
+            username: username.value.clone(),
+            password: password.value.0.clone(),
+        })),
+        (Some(_), _, Some(secret)) | (_, Some(_), Some(secret)) => {
+            let problem =
+                "faces.verto.turn_secret: expected this or turn_username and turn_password, found both";
+            Err(ConfigError::at(&secret.origin, problem))
+        }
+        (Some(username), None, None) => {
+            Err(ConfigError::at(&username.origin, "faces.verto.turn_username: needs turn_password"))
+        }
+        (None, Some(password), None) => {
+            Err(ConfigError::at(&password.origin, "faces.verto.turn_password: needs turn_username"))
+        }
     }
 }
 
@@ -193,6 +223,100 @@ impl VertoLimits {
             takeovers_per_minute: count(&limits.takeovers_per_minute, default.takeovers_per_minute),
             fresh: seconds(&limits.fresh_seconds, default.fresh),
             lease: seconds(&limits.lease_seconds, default.lease),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Override, load};
+
+    fn checked(sets: &[(&str, &str)]) -> Result<Option<Verto>, ConfigError> {
+        let flag = |(key, value): &(&str, &str)| {
+            let key = format!("faces.verto.{key}");
+            Override { flag: format!("--set {key}={value}"), key, value: (*value).to_owned() }
+        };
+        let flags: Vec<_> = sets.iter().map(flag).collect();
+        Ok(load(None, [], &flags)?.verto)
+    }
+
+    #[test]
+    fn the_face_is_on_when_anything_of_it_is_written() {
+        assert!(checked(&[]).unwrap().is_none());
+        assert!(checked(&[("enabled", "false"), ("listen", "127.0.0.1:1")]).unwrap().is_none());
+        for set in [("enabled", "true"), ("listen", "127.0.0.1:8082"), ("limits.sockets", "10000")] {
+            let verto = checked(&[set]).unwrap().unwrap();
+            assert_eq!((verto.listen.to_string(), verto.tls.clone()), ("127.0.0.1:8082".into(), Tls::Off));
+            assert_eq!(verto.limits, VertoLimits::default());
+            assert_eq!(verto.public_url(verto.listen).to_string(), "http://127.0.0.1:8082");
+        }
+    }
+
+    #[test]
+    fn what_is_written_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("countersign.toml");
+        let text = "[faces.verto]\nlisten = \"0.0.0.0:9\"\npublic_url = \"https://meet.example\"\nclient_idle_days = 1\n\
+             channel_idle_days = 2\nice_servers = [\"stun:a\", \"turn:b:1?transport=tcp\"]\nturn_secret = \"hunter2\"\n\
+             [faces.verto.limits]\nmessage_bytes = 1\nmessages_per_second = 2\nmessage_burst = 3\nbroadcasts_per_second = 4\n\
+             broadcast_burst = 5\nauthenticate_seconds = 6\nlogin_failures_per_socket = 7\nlogin_failures_per_minute = 8\n\
+             issues_per_minute = 9\nclients_per_channel = 10\ncapacity_max = 11\nsockets_per_address = 12\nsockets = 13\n\
+             takeover_seconds = 14\ntakeovers_per_minute = 15\nfresh_seconds = 16\nlease_seconds = 17\n";
+        std::fs::write(&file, text).unwrap();
+        let verto = load(Some(&file), [], &[]).unwrap().verto.unwrap();
+        assert_eq!(verto.tls, Tls::SelfSigned);
+        assert_eq!((verto.client_idle, verto.channel_idle), (DAY, Some(DAY * 2)));
+        assert_eq!(verto.ice.urls, ["stun:a", "turn:b:1?transport=tcp"]);
+        assert!(
+            matches!(verto.ice.relay, RelayAccess::Shared(_)) && !format!("{verto:?}").contains("hunter2")
+        );
+        let seconds = Duration::from_secs;
+        let expected = VertoLimits {
+            message_bytes: 1,
+            messages_per_second: 2,
+            message_burst: 3,
+            broadcasts_per_second: 4,
+            broadcast_burst: 5,
+            authenticate: seconds(6),
+            login_failures_per_socket: 7,
+            login_failures_per_minute: 8,
+            issues_per_minute: 9,
+            clients_per_channel: 10,
+            capacity_max: 11,
+            sockets_per_address: 12,
+            sockets: 13,
+            takeover: seconds(14),
+            takeovers_per_minute: 15,
+            fresh: seconds(16),
+            lease: seconds(17),
+        };
+        assert_eq!(verto.limits, expected);
+    }
+
+    #[test]
+    fn mistakes_are_named_and_secrets_are_not() {
+        let table: [(&[(&str, &str)], &str); 9] = [
+            (&[("limits.sockets", "0")], "faces.verto.limits.sockets: expected a whole number, 1 to 1000000"),
+            (&[("limits.socket", "1")], "did you mean faces.verto.limits.sockets?"),
+            (&[("tls", "off"), ("listen", "0.0.0.0:1")], "faces.verto.tls: \"off\" on 0.0.0.0:1"),
+            (&[("public_url", "https://a.example")], "faces.verto.public_url: expected http://"),
+            (&[("ice_servers", "http:a")], "faces.verto.ice_servers: expected a list of servers"),
+            (&[("ice_servers", "stun:a?transport=udp")], "faces.verto.ice_servers: expected"),
+            (&[("turn_username", "a")], "faces.verto.turn_username: needs turn_password"),
+            (&[("turn_password", "hunter2")], "faces.verto.turn_password: needs turn_username"),
+            (
+                &[("turn_secret", "hunter2"), ("turn_username", "a")],
+                "faces.verto.turn_secret: expected this or turn_username and turn_password, found both",
+            ),
+        ];
+        for (sets, expected) in table {
+            let error = checked(sets).unwrap_err().to_string();
+            // The flag itself is the place, and is shown as it was written.
+            let error = error
+                .replace("--set faces.verto.turn_password=hunter2", "")
+                .replace("--set faces.verto.turn_secret=hunter2", "");
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}\n  not {expected}");
         }
     }
 }

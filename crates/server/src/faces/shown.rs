@@ -3,10 +3,10 @@
 use hub::{Present, Standing};
 use identity::{ChannelId, Permission, Permissions};
 use wire::Masked;
-use wire::channels::ClientIssued;
+use wire::channels::{ClientIssued, IceServer};
 use wire::rooms::{self as wire_rooms, Id, MemberShown};
 
-use crate::services::{Given, muted};
+use crate::services::{Given, IceOffer, muted};
 
 /// Shows what a client of a channel gets.
 pub(super) fn client_issued(channel: ChannelId, given: &Given) -> ClientIssued {
@@ -17,7 +17,16 @@ pub(super) fn client_issued(channel: ChannelId, given: &Given) -> ClientIssued {
         expires_in: given.good_for.as_secs(),
         socket: format!("/peers/{channel}/clients"),
         topic: String::new(),
-        ice_servers: Vec::new(),
+        ice_servers: given.ice.iter().map(ice_server).collect(),
+    }
+}
+
+fn ice_server(offer: &IceOffer) -> IceServer {
+    let credentials = offer.credentials.as_ref();
+    IceServer {
+        urls: offer.urls.clone(),
+        username: credentials.map(|shown| shown.username.clone()),
+        credential: credentials.map(|shown| Masked(shown.password.expose().to_owned())),
     }
 }
 

@@ -21,7 +21,8 @@ pub use calls::{
 };
 pub use channels::{
     Believed, ChannelView, Channels, ChannelsConfig, ClaimedOrigin, ClientProof, ClientView, Door, Given,
-    InvitedVisitors, IssueRefused, Login, LoginRefused as ClientRefused, Member, News, Wish,
+    IceOffer, IceServers, InvitedVisitors, IssueRefused, Login, LoginRefused as ClientRefused, Member, News,
+    RelayAccess, Wish,
 };
 pub use realms::{
     Caller, LoginRefused, NotBelieved, Realms, RegisterRefused, Registrar, Registration, Rules as RealmRules,

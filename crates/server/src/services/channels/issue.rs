@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use backend::{Bearer, ChannelRecord, Issue, Issued, NotIssued, Outcome, StoreError};
-use identity::{ChannelId, ClientId, ProofKey, Secret, SessionName, TokenKind, hash, hash_hex, mint_hex};
+use identity::{
+    ChannelId, ClientId, Delivery, ProofKey, Secret, SessionName, TokenKind, hash, hash_hex, mint_hex,
+};
 
-use super::{Channels, Door};
+use super::{Channels, Door, IceOffer};
 use crate::ambient::{now, random, random_id};
 use crate::audit::{Act, entry};
 use crate::http::limits::Action;
@@ -36,6 +38,8 @@ pub struct Given {
     pub visitor: Option<Secret>,
     /// How long the password waits for its first login.
     pub good_for: Duration,
+    /// Servers for ICE.
+    pub ice: Vec<IceOffer>,
 }
 
 /// Why a visitor gets no password.
@@ -144,7 +148,38 @@ impl Channels {
         };
         let (issued, password) = self.give(door, channel, session, bearer, wish.proof_key).await?;
         let visitor = if issued.is_new_visitor { Some(visitor) } else { door.visitor.clone() };
-        Ok(Given { client: issued.client, password, visitor, good_for: self.config.limits.fresh })
+        Ok(self.given(issued.client, password, visitor))
+    }
+
+    pub(super) fn given(&self, client: ClientId, password: Secret, visitor: Option<Secret>) -> Given {
+        let ice = self.config.ice.offer(client, now());
+        Given { client, password, visitor, good_for: self.config.limits.fresh, ice }
+    }
+
+    /// Gives a visitor who is known by its cookie what a page of this channel carries for it (`delivery`): the password of its one client
+    /// that has no other name for its session. `None` where the channel's pages carry nothing, and for a visitor who would get nothing.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn issue_for_page(
+        &self,
+        door: &Door,
+        channel: &ChannelRecord,
+    ) -> Result<Option<Given>, IssueRefused> {
+        let Some(visitor) = &door.visitor else { return Ok(None) };
+        let visitor = hash_hex(visitor);
+        if channel.rules.delivery != Delivery::Page
+            || !self.store.knows_visitor(&visitor).await.map_err(unavailable)?
+        {
+            return Ok(None);
+        }
+        let client = self.store.nameless_client(channel.id, &visitor).await.map_err(unavailable)?;
+        let session = client.map(|client| client.to_string());
+        match self.issue(door, channel.id, Wish { session, ..Wish::default() }).await {
+            Ok(given) => Ok(Some(given)),
+            Err(IssueRefused::Unavailable) => Err(IssueRefused::Unavailable),
+            Err(_) => Ok(None),
+        }
     }
 
     pub(super) async fn give(

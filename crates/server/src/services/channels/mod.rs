@@ -12,6 +12,7 @@
 //! 6. The [`Member`] is dropped with its connection, however that ends: this is leaving.
 
 mod door;
+mod ice;
 mod inside;
 mod issue;
 mod login;
@@ -29,6 +30,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use door::{ClaimedOrigin, Door};
+pub use ice::{IceOffer, IceServers, RelayAccess};
 pub use issue::{Given, IssueRefused, Wish};
 pub use login::{Believed, ClientProof, Login, LoginRefused, Member};
 pub use operator::{ChannelView, ClientView, InvitedVisitors};
@@ -52,6 +54,8 @@ pub struct ChannelsConfig {
     pub public_url: PublicUrl,
     /// How much one may do.
     pub limits: VertoLimits,
+    /// What clients are told for ICE.
+    pub ice: IceServers,
     /// After how long without use a client is forgotten.
     pub client_idle: Duration,
     /// After how long without use a channel is ended; `None`: never.

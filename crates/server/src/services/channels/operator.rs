@@ -220,7 +220,7 @@ impl Channels {
             | IssueRefused::NotInvited
             | IssueRefused::Full => Refusal::Conflict,
         })?;
-        Ok(Given { client: issued.client, password, visitor: None, good_for: self.config.limits.fresh })
+        Ok(self.given(issued.client, password, None))
     }
 
     fn check(&self, rules: &ChannelRules) -> Result<(), Refusal> {

@@ -11,7 +11,7 @@ use crate::http::peer::Peer;
 
 const SESSION: &str = "5f0cba6e-2cc8-4b0e-a1f6-0d7d5c2f4a11";
 /// Long enough for one step of a story, short enough to wait for.
-const MOMENT: Duration = Duration::from_millis(700);
+const MOMENT: Duration = Duration::from_millis(1_500);
 
 struct Stage {
     channels: Arc<Channels>,
@@ -43,6 +43,7 @@ impl Stage {
         let config = ChannelsConfig {
             public_url: PublicUrl::parse("https://meet.example").unwrap(),
             limits,
+            ice: IceServers::default(),
             client_idle: Duration::from_secs(1),
             channel_idle: None,
         };
@@ -108,7 +109,7 @@ const DENIED: LoginRefused = LoginRefused::Denied { close: false };
 /// Item 63.
 #[tokio::test]
 async fn v63_a_password_is_good_for_its_first_login_then_for_its_lease() {
-    let limits = VertoLimits { fresh: MOMENT, lease: MOMENT, ..VertoLimits::default() };
+    let limits = VertoLimits { lease: MOMENT, ..VertoLimits::default() };
     let stage = Stage::with(open(), limits).await;
     let client = stage.issue(stage.door()).await;
     let member = stage.enter(&client).await.unwrap();
