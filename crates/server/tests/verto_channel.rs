@@ -533,8 +533,9 @@ async fn the_eviction_of_may_2026_evicts_nobody() {
     assert!(party.anas.is_quiet().await);
 }
 
-/// Whoever knows a session ID could fetch the client's password with it (reference, S2). The line that protects: the arm
-/// `Speaker::Other(session)` of `written` in faces/verto/connection.rs.
+/// Whoever knows a session ID could fetch the client's password with it (reference, S2), and clients write it into every frame. The line
+/// that protects: `"sessid"` in `NOT_HANDED_ON` of wire/verto/broadcast.rs; what stands there comes from `written` in
+/// faces/verto/connection.rs (`v39_v40_…` fails without its arm for others).
 #[tokio::test]
 async fn a_session_id_is_never_told_to_another() {
     let mut party = Party::talk().await;

@@ -13,7 +13,9 @@ use wire::verto::{
 };
 
 fn call(method: &str, params: Value) -> Call {
-    let frame = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+    let mut frame = json!({"jsonrpc": "2.0", "id": 1, "method": method});
+    frame["params"] = params;
+    let frame = frame.to_string();
     match Frame::read(&frame) {
         Frame::Request(request) => request.call(),
         other => panic!("{frame}: {other:?}"),
