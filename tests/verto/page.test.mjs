@@ -187,3 +187,51 @@ test("who is revoked is sent away at once, and may not come back", { timeout: 60
   await face.remove(channel);
   await removed(ben, 1_000);
 });
+
+test("calls are told of the servers for ICE that are configured, and of their password", { timeout: 60_000 }, async (t) => {
+  // Nobody listens there: who finds a way without is none the worse for it.
+  const urls = ["turn:127.0.0.1:9?transport=udp"];
+  const face = await startFace(t, [`ice_servers = ${JSON.stringify(urls)}`, 'turn_username = "visitors"', 'turn_password = "of the garden"']);
+  const channel = await face.channel({ admission: "open" });
+  const browser = await startBrowser(t);
+  const enter = async (name) => join(await openProfile(t, browser, face), `${face.origin}/peers/${channel}`, name);
+  const [ana, ben] = [await enter("Ana"), await enter("Ben")];
+  await call(ana, ben, { caller: "Ana", called: "Ben" });
+  await Promise.all([receivesAll(ana), receivesAll(ben)]);
+  for (const page of [ana, ben]) {
+    const [server] = await page.evaluate(() => window.recorded.connections.at(-1).getConfiguration().iceServers);
+    assert.deepEqual(
+      { urls: [server.urls].flat(), username: server.username, credential: server.credential },
+      { urls, username: "visitors", credential: "of the garden" },
+    );
+  }
+});
+
+test("where a channel's pages carry passwords, a script that reads the inputs gets in by them", { timeout: 60_000 }, async (t) => {
+  const face = await startFace(t);
+  const channel = await face.channel({ admission: "open", delivery: "page" });
+  const context = await openProfile(t, await startBrowser(t), face);
+  const link = `${face.origin}/peers/${channel}`;
+  const page = await context.newPage();
+  const inputs = () => page.evaluate(() => ["channelId", "clientId", "password"].map((id) => document.getElementById(id)?.value ?? null));
+  await page.goto(link);
+  if ((await inputs())[0] === null) {
+    // A stranger has no cookie yet; whoever is issued something has.
+    await page.evaluate((id) => fetch(`/v1/channels/${id}/clients`, { method: "POST" }), channel);
+    await page.goto(link);
+  }
+  const [channelId, clientId, password] = await inputs();
+  assert.equal(channelId, channel);
+  const answer = await page.evaluate(
+    ({ login, passwd }) =>
+      new Promise((done) => {
+        const socket = new WebSocket(`${location.href.replace("http", "ws")}/clients`);
+        socket.onopen = () => socket.send(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "login", params: { sessid: login, login, passwd } }));
+        socket.onmessage = ({ data }) => done(JSON.parse(data));
+      }),
+    { login: clientId, passwd: password },
+  );
+  assert.deepEqual(answer.result, { message: "logged in", sessid: clientId });
+  const strangers = await (await fetch(link)).text();
+  assert.ok(!strangers.includes('id="password"'), "without a cookie there is nothing to read");
+});

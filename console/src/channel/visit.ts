@@ -54,7 +54,8 @@ export async function visitAgain(channelId: string): Promise<Visit | LineEnding 
 /** Tells whether there is no such channel any more; a server that cannot be reached does not say so. */
 export async function isGone(channelId: string): Promise<boolean> {
   try {
-    return (await fetch(`/peers/${channelId}`, { method: "HEAD", cache: "no-store" })).status === 404;
+    // Not /peers/…: where pages carry passwords, asking for one ends the password before.
+    return (await fetch(`/join/${channelId}`, { method: "HEAD", cache: "no-store" })).status === 404;
   } catch {
     return false;
   }
