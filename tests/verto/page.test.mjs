@@ -145,6 +145,25 @@ test("v66: the same page twice in one browser: the first is sent away and stays 
   assert.equal(await first.evaluate(() => window.recorded.sockets.length), sockets, "it does not come back by itself");
 });
 
+test("the password of a page is of no use without its key", { timeout: 60_000 }, async (t) => {
+  const face = await startFace(t);
+  const channel = await face.channel({ admission: "open" });
+  const ana = await join(await openProfile(t, await startBrowser(t), face), `${face.origin}/peers/${channel}`, "Ana");
+  const refusal = await ana.evaluate(() => {
+    const login = window.recorded.sent.map((text) => JSON.parse(text)).findLast(({ params }) => params.passwd);
+    if (!login.params.loginParams.signature) throw new Error("the page has signed nothing");
+    const socket = new WebSocket(window.recorded.sockets[0].url);
+    return new Promise((done) => {
+      // Signed as it was, but for another connection's challenge.
+      socket.onopen = () => socket.send(JSON.stringify(login));
+      socket.onmessage = ({ data }) => done(JSON.parse(data).error);
+    });
+  });
+  assert.deepEqual([refusal.code, refusal.message], [-32001, "Authentication Failure"]);
+  await isOnline(ana);
+  assert.equal((await face.read(channel)).live, 1);
+});
+
 test("who has no invitation, a used one, or none of this server's, stays outside", { timeout: 60_000 }, async (t) => {
   const face = await startFace(t);
   const channel = await face.channel();
