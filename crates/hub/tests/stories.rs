@@ -231,7 +231,7 @@ fn tell(output: &Output) -> String {
         Output::Deliver { session, event, .. } => match event {
             Event::Message { from, .. } => match &from.subject {
                 Subject::Guest(from) => format!("{} hears {}", session.0, from.0),
-                Subject::Operator(_) | Subject::Service => unreachable!(),
+                Subject::Operator(_) | Subject::Service | Subject::Client(_) => unreachable!(),
             },
             Event::Presence { present, .. } => {
                 let members: Vec<_> = present
