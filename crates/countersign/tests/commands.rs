@@ -8,7 +8,8 @@
 )]
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -286,4 +287,56 @@ fn channels_are_kept_by_commands_and_over_a_kill() {
     printed(folder, &["channels", "remove", channel]);
     assert_eq!(printed(folder, &["channels", "list"]), "");
     drop(serving);
+}
+
+/// Item 64 of the reference on verto, and S15: neither the log at its most talkative nor the audit record holds what opens anything.
+#[test]
+fn v64_no_line_of_the_log_holds_a_password_a_session_or_a_body() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let face = ["serve", "--set", "faces.verto.listen=127.0.0.1:0", "--set", "log.level=debug"];
+    let serving = Serving::start(folder, &face);
+    let channel = printed(folder, &["channels", "add", "--topic", "Rumpelstilzchen"]);
+    let link = printed(folder, &["channels", "invite", &channel]);
+    let (page, invitation) = link.split_once('#').unwrap();
+    let address = page.strip_prefix("http://").unwrap().split_once('/').unwrap().0;
+    let session = "5f0cba6e-2cc8-4b0e-a1f6-0d7d5c2f4a11";
+    let body = format!(r#"{{"sessionId":"{session}","invitation":"{invitation}"}}"#);
+    let issued = asked(address, "POST", &format!("/v1/channels/{channel}/clients"), "", &body);
+    let part = |text: &str, before: &str, length: usize| {
+        text.split_once(before).unwrap_or_else(|| panic!("{before} is not in {text}")).1[..length].to_owned()
+    };
+    let first = part(&issued, r#""password":""#, 64);
+    let cookie = part(&issued, "__Host-countersign-visitor=", 64);
+    let path = format!("/peers/{channel}/sessions?sessionId={session}");
+    let again = asked(address, "GET", &path, &format!("Cookie: __Host-countersign-visitor={cookie}\r\n"), "");
+    let second = part(&again, r#""password":""#, 64);
+    for (method, path, body) in
+        [("GET", path.as_str(), ""), ("POST", &path, &body), ("PUT", &path, "Rumpelstilzchen")]
+    {
+        assert!(asked(address, method, path, "", body).starts_with("HTTP/1.1 4"));
+    }
+    let audit = printed(folder, &["audit"]);
+    assert!(audit.contains("client.issue") && audit.contains("another visitor's session"), "{audit}");
+    let (_, rest, log) = serving.stop();
+    assert!(log.contains("answered"), "the log is as talkative as it can be: {log}");
+    for secret in [&first, &second, &cookie, session, invitation, "Rumpelstilzchen", &channel] {
+        for text in [&audit, &rest, &log] {
+            assert!(!text.contains(secret), "{secret} is in\n{text}");
+        }
+    }
+}
+
+/// Asks once, and returns the whole answer.
+fn asked(address: &str, method: &str, path: &str, more: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{more}\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }

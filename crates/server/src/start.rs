@@ -21,6 +21,7 @@ use crate::{
     faces,
     folder_lock::FolderLock,
     http::{
+        connections::Seats,
         doors,
         health::{Health, guarded_metrics_routes, health_routes, open_metrics_routes},
         listener::{Listening, bind, serve},
@@ -249,8 +250,9 @@ impl Running {
         let (tls, file) = certificate.map(|shown| (shown.config, shown.file)).unzip();
         let here = Whereabouts { address: sockets.main_address, certificate: file };
         let serving = |source| StartError::Listen { address: here.address, source };
-        let main = serve(sockets.main, routes, tls, config.http.proxy).map_err(serving)?;
-        let open_metrics = |socket| serve(socket, open_metrics_routes(metrics), None, Proxy::Absent);
+        let main = serve(sockets.main, routes, tls, config.http.proxy, Seats::USUAL).map_err(serving)?;
+        let open_metrics =
+            |socket| serve(socket, open_metrics_routes(metrics), None, Proxy::Absent, Seats::USUAL);
         let metrics_listener = sockets.metrics.map(open_metrics).transpose().map_err(serving)?;
         here.write(&config.data_dir).map_err(|source| StartError::Whereabouts { source })?;
         let addresses = Addresses {
@@ -401,7 +403,8 @@ fn serve_verto(
     let public_url = app.channels.public_url().clone();
     let routes = doors(faces::verto::routes(app), &public_url, config.proxy, metrics)
         .layer(middleware::from_fn(in_problem_namespace));
-    serve(socket, routes, tls, config.proxy)
+    let seats = Seats::USUAL.with(config.limits.sockets_per_address, config.limits.sockets);
+    serve(socket, routes, tls, config.proxy, seats)
         .map_err(|source| StartError::Listen { address: config.listen, source })
 }
 
@@ -415,7 +418,7 @@ fn serve_rtcd(
     let settings = faces::rtcd::Settings { open_metrics: config.open_metrics };
     let routes = faces::rtcd::routes(app, settings);
     let routes = plain_doors(routes, config.proxy, metrics);
-    serve(socket, routes, tls, config.proxy)
+    serve(socket, routes, tls, config.proxy, Seats::USUAL)
         .map_err(|source| StartError::Listen { address: config.listen, source })
 }
 

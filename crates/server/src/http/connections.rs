@@ -19,9 +19,28 @@ use super::{
 };
 use crate::config::Proxy;
 
-/// An office behind one address: a page of its own needs up to 7 connections, in a call 1.
-const PER_ADDRESS: usize = 256;
-const TOTAL: usize = 4_096;
+/// How many connections a listener takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Seats {
+    /// Of one address.
+    pub per_address: usize,
+    /// In all.
+    pub total: usize,
+}
+
+impl Seats {
+    /// An office behind one address: a page of its own needs up to 7 connections, in a call 1.
+    pub const USUAL: Self = Self { per_address: 256, total: 4_096 };
+
+    /// Returns the seats of a listener on which so many connections stay besides.
+    #[must_use]
+    pub const fn with(self, per_address: usize, total: usize) -> Self {
+        Self {
+            per_address: self.per_address.saturating_add(per_address),
+            total: self.total.saturating_add(total),
+        }
+    }
+}
 
 /// Takes a connection while there is a seat, and drops it at once otherwise: nothing is allocated for it.
 #[derive(Clone)]
@@ -29,10 +48,10 @@ pub(super) struct Seating(Crowd);
 
 impl Seating {
     /// Behind a proxy all connections have one address, so only their total counts.
-    pub(super) fn new(proxy: Proxy) -> Self {
+    pub(super) fn new(proxy: Proxy, Seats { per_address, total }: Seats) -> Self {
         match proxy {
-            Proxy::Absent => Self(Crowd::new(PER_ADDRESS, TOTAL)),
-            Proxy::Trusted => Self(Crowd::new(TOTAL, TOTAL)),
+            Proxy::Absent => Self(Crowd::new(per_address, total)),
+            Proxy::Trusted => Self(Crowd::new(total, total)),
         }
     }
 

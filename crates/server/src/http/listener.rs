@@ -19,7 +19,7 @@ use hyper_util::{
 use rustls::ServerConfig;
 use tokio::task::JoinHandle;
 
-use super::connections::Seating;
+use super::connections::{Seating, Seats};
 use crate::config::Proxy;
 
 /// From the first byte awaited to the end of the headers; also how long a kept connection may be idle.
@@ -49,10 +49,11 @@ pub fn serve(
     router: Router,
     tls: Option<Arc<ServerConfig>>,
     proxy: Proxy,
+    seats: Seats,
 ) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let handle = Handle::new();
-    let seating = Seating::new(proxy);
+    let seating = Seating::new(proxy, seats);
     let server = axum_server::from_tcp(listener)?.handle(handle.clone());
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let task = match tls {

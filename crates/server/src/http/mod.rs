@@ -17,7 +17,7 @@ use crate::{
 
 pub mod bearer;
 pub mod body;
-mod connections;
+pub mod connections;
 pub mod crowd;
 mod headers;
 pub mod health;

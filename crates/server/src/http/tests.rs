@@ -13,6 +13,7 @@ use rustls::{
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::connections::Seats;
 use super::{
     body::JsonBytes,
     health::{Health, guarded_metrics_routes, health_routes, open_metrics_routes},
@@ -62,7 +63,7 @@ impl Stand {
         let routes = doors(routes, &PublicUrl::parse(&url).unwrap(), proxy, metrics);
         let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
         let tls = certificates.map(|folder| tls::self_signed(folder, &names, SystemTime::now()).unwrap());
-        let listening = serve(socket, routes, tls, proxy).unwrap();
+        let listening = serve(socket, routes, tls, proxy, Seats::USUAL).unwrap();
         Self { listening, health, admin, url, store, folder }
     }
 
@@ -193,7 +194,8 @@ async fn metrics_are_for_the_admin_token_and_guessing_is_limited() {
 async fn the_metrics_listener_asks_for_nothing_and_has_nothing_else() {
     let metrics = Arc::new(Metrics::new());
     let listening =
-        serve(bind(ANY_PORT).unwrap(), open_metrics_routes(metrics), None, Proxy::Absent).unwrap();
+        serve(bind(ANY_PORT).unwrap(), open_metrics_routes(metrics), None, Proxy::Absent, Seats::USUAL)
+            .unwrap();
     let get = |path: &str| client(&[]).get(format!("http://{}{path}", listening.address())).send();
     assert!(get("/metrics").await.unwrap().text().await.unwrap().contains("countersign_sessions 0"));
     assert_eq!(get("/healthz").await.unwrap().status(), 404);
