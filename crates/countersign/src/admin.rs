@@ -99,16 +99,7 @@ pub(crate) fn channels(config: &Checked, command: &ChannelsCommand) -> anyhow::R
             println!("{}", text(&made, "channelId"));
         }
         ChannelsCommand::Show { channel } => {
-            let shown = server.call(Method::GET, &["channels", channel], None)?;
-            print_channel(&shown);
-            for setting in ["admission", "cookie_binding", "sessid_policy", "content", "delivery"] {
-                println!("  {setting} {}", shown.get(setting).and_then(Value::as_str).unwrap_or("off"));
-            }
-            println!("  capacity {}\n  origins {}\nclients:", shown["capacity"], words(&shown, "origins"));
-            for client in list(&shown, "clients") {
-                let state = if client["connected"] == true { "here" } else { "away" };
-                println!("  {}  {state}  since {}", text(client, "clientId"), client["created"]);
-            }
+            show_channel(&server.call(Method::GET, &["channels", channel], None)?);
         }
         ChannelsCommand::Change { channel, settings } => {
             let change = Value::Object(wish(settings));
@@ -150,6 +141,18 @@ fn wish(settings: &ChannelSettings) -> Map<String, Value> {
     });
     wish.extend(origins);
     wish
+}
+
+fn show_channel(channel: &Value) {
+    print_channel(channel);
+    for setting in ["admission", "cookie_binding", "sessid_policy", "content", "delivery"] {
+        println!("  {setting} {}", channel.get(setting).and_then(Value::as_str).unwrap_or("off"));
+    }
+    println!("  capacity {}\n  origins {}\nclients:", channel["capacity"], words(channel, "origins"));
+    for client in list(channel, "clients") {
+        let state = if client["connected"] == true { "here" } else { "away" };
+        println!("  {}  {state}  since {}", text(client, "clientId"), client["created"]);
+    }
 }
 
 fn print_channel(channel: &Value) {

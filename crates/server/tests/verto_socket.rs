@@ -11,6 +11,8 @@ use testkit::clients::verto::{Credential, Socket, channel, issue, start};
 use testkit::server::TestServer;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
 const REQUIRED: &str = "Authentication Required";
 const FAILURE: &str = "Authentication Failure";
@@ -125,8 +127,12 @@ async fn v06_v07_batches_and_duplicate_members_are_refused_once() {
 async fn v11_what_is_too_large_or_no_text_closes() {
     let server = server().await;
     let at = server.verto();
+    let text = OpCode::Data(Data::Text);
+    let header = FrameHeader { opcode: text, mask: Some([1, 2, 3, 4]), ..FrameHeader::default() };
+    // 0xff is in no UTF-8; the library masks what it sends.
+    let no_utf8 = Message::Frame(Frame::from_payload(header, vec![0xff].into()));
     for (frame, expected) in
-        [(Message::text("x".repeat(65_537)), 1009), (Message::binary(b"{}".to_vec()), 1003)]
+        [(Message::text("x".repeat(65_537)), 1009), (Message::binary(b"{}".to_vec()), 1003), (no_utf8, 1007)]
     {
         let mut socket = Socket::open(at).await;
         socket.send(frame).await;

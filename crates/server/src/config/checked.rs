@@ -133,7 +133,7 @@ impl Checked {
                 dtls_1_3: file.media.dtls_1_3.is_some_and(|set| set.value),
             },
             rtcd: Rtcd::check(file.rtcd, &mut warnings)?,
-            verto: Verto::check(file.verto, file.verto_limits, &mut warnings)?,
+            verto: Verto::check(file.verto, &file.verto_limits, &mut warnings)?,
             metrics_listen: file.metrics.listen.map(|set| set.value),
             log: Log {
                 level: file.log.level.map_or(LogLevel::Info, |set| set.value),

@@ -129,7 +129,7 @@ impl Verto {
     /// Everything is checked also when the face is off, so that a mistake shows before it matters.
     pub(super) fn check(
         verto: file::Verto,
-        limits: file::VertoLimits,
+        limits: &file::VertoLimits,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Self>, ConfigError> {
         let enabled = match &verto.enabled {
@@ -157,7 +157,7 @@ impl Verto {
             listen,
             tls,
             proxy,
-            limits: VertoLimits::check(&limits),
+            limits: VertoLimits::check(limits),
             ice: IceServers { urls: verto.ice_servers.map_or_else(Vec::new, |set| set.value.0), relay },
             client_idle: verto.client_idle_days.map_or(DEFAULT_CLIENT_IDLE, |set| days(set.value)),
             channel_idle: verto.channel_idle_days.map(|set| days(set.value)),

@@ -13,6 +13,7 @@
     reason = "a bench reads the clock, prints its numbers and may fail loudly"
 )]
 
+mod channels;
 mod forwarding;
 mod idle;
 mod joins;
@@ -31,13 +32,14 @@ fn main() {
     // `make bench ONLY=idle`, to look at one part.
     let only = std::env::var("ONLY").unwrap_or_default();
     let mut table = Table::default();
-    let parts: [(&str, Measure); 6] = [
+    let parts: [(&str, Measure); 7] = [
         ("memory", idle::memory),
         ("forwarding", forwarding::measure),
         ("joins", joins::measure),
         ("idle", idle::processor),
         ("shards", shards::measure),
         ("logins", logins::measure),
+        ("channels", channels::measure),
     ];
     for (name, measure) in parts {
         if name.contains(&only) {

@@ -22,7 +22,7 @@ use crate::http::operator::Operator;
 use crate::http::path::Named;
 use crate::http::peer::Peer;
 use crate::http::problem::{Problem, in_problem_namespace};
-use crate::services::{ChannelView, ClientView};
+use crate::services::{ChannelView, ClientView, Refusal};
 
 /// `/v1/admin/channels`: the channels of the verto face, their clients and invitations (reference on verto, 8.2).
 pub(crate) fn routes(app: App) -> Router {
@@ -43,9 +43,9 @@ async fn create(
     body: MaybeJson,
 ) -> Result<Response, Problem> {
     let CreateChannel { channel_id, settings } = body.read(CreateChannel::decode).await?;
-    let id = channel_id.map(|text| setting(&text)).transpose()?;
-    let mut rules = ChannelRules::default();
-    Change::read(settings)?.apply(&mut rules);
+    let id = channel_id.map(|text| text.parse()).transpose();
+    let id = id.map_err(|_| Problem::malformed("channelId is a lower-case UUIDv4."))?;
+    let rules = changed(ChannelRules::default(), settings)?;
     let made = app.channels.create(&grant, id, rules, from).await?;
     let place = HeaderValue::try_from(format!("/v1/admin/channels/{}", made.channel.id));
     let place = place.map_err(|_| Problem::UNAVAILABLE)?;
@@ -79,9 +79,9 @@ async fn change(
     body: MaybeJson,
 ) -> Result<Json<ChannelShown>, Problem> {
     let channel = id::<ChannelId>(&channel)?;
-    let change = Change::read(body.read(ChannelSettings::decode).await?)?;
-    let changed = app.channels.change(&grant, channel, |rules| change.apply(rules), from).await?;
-    Ok(Json(shown(changed, None)))
+    let said = body.read(ChannelSettings::decode).await?;
+    let view = app.channels.change(&grant, channel, |rules| changed(rules, said), from).await?;
+    Ok(Json(shown(view, None)))
 }
 
 async fn end(
@@ -139,51 +139,33 @@ async fn invite(
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], body).into_response())
 }
 
-/// Settings that can be, each left as it is when nothing is said of it.
-struct Change(Vec<Box<dyn FnOnce(&mut ChannelRules) + Send>>);
-
-impl Change {
-    fn read(said: ChannelSettings) -> Result<Self, Problem> {
-        let mut change = Self(Vec::new());
-        change.set(said.topic, |rules, topic| rules.topic = topic);
-        change.set(said.capacity, |rules, capacity| rules.capacity = capacity);
-        change.set(parsed(said.admission)?, |rules, admission| rules.admission = admission);
-        change.set(parsed(said.cookie_binding)?, |rules, binding| rules.cookie_binding = binding);
-        change.set(parsed(said.sessid_policy)?, |rules, policy| rules.sessid_policy = policy);
-        change.set(parsed(said.content)?, |rules, content| rules.content = content);
-        change.set(parsed(said.delivery)?, |rules, delivery| rules.delivery = delivery);
-        let origins: Option<Result<Vec<String>, Problem>> =
-            said.origins.map(|origins| origins.iter().map(|text| origin(text)).collect());
-        change.set(origins.transpose()?, |rules, origins| rules.origins = origins);
-        Ok(change)
-    }
-
-    fn set<T: Send + 'static>(&mut self, said: Option<T>, set: fn(&mut ChannelRules, T)) {
-        if let Some(said) = said {
-            self.0.push(Box::new(move |rules| set(rules, said)));
-        }
-    }
-
-    fn apply(self, rules: &mut ChannelRules) {
-        for set in self.0 {
-            set(rules);
-        }
-    }
+/// Returns the rules as they are after what is said of them.
+fn changed(before: ChannelRules, said: ChannelSettings) -> Result<ChannelRules, Refusal> {
+    Ok(ChannelRules {
+        topic: said.topic.unwrap_or(before.topic),
+        admission: setting(said.admission, before.admission)?,
+        capacity: said.capacity.unwrap_or(before.capacity),
+        cookie_binding: setting(said.cookie_binding, before.cookie_binding)?,
+        sessid_policy: setting(said.sessid_policy, before.sessid_policy)?,
+        content: setting(said.content, before.content)?,
+        delivery: setting(said.delivery, before.delivery)?,
+        origins: match said.origins {
+            Some(origins) => origins.iter().map(|text| origin(text)).collect::<Result<_, _>>()?,
+            None => before.origins,
+        },
+    })
 }
 
-fn parsed<T: FromStr>(said: Option<String>) -> Result<Option<T>, Problem> {
-    said.map(|text| setting(&text)).transpose()
-}
-
-fn setting<T: FromStr>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|_| Problem::malformed("A member of the body is not in its form or range."))
+fn setting<T: FromStr>(said: Option<String>, before: T) -> Result<T, Refusal> {
+    let Some(text) = said else { return Ok(before) };
+    text.parse().map_err(|_| Refusal::Malformed("A setting has none of the values that it may have."))
 }
 
 /// An origin is an address without even the slash of an empty path (RFC 6454 §6.2).
-fn origin(text: &str) -> Result<String, Problem> {
+fn origin(text: &str) -> Result<String, Refusal> {
     match PublicUrl::parse(text) {
         Ok(page) if !text.ends_with('/') => Ok(page.to_string()),
-        _ => Err(Problem::malformed("An origin is http:// or https://, a host and perhaps a port.")),
+        _ => Err(Refusal::Malformed("An origin is http:// or https://, a host and perhaps a port.")),
     }
 }
 

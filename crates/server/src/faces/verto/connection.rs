@@ -105,6 +105,9 @@ impl<'a> Conversation<'a> {
     fn refused(&mut self) {
         if self.pace.is_abuse(Instant::now()) {
             self.line.end(Over::Abusive);
+            if let Some(member) = &self.member {
+                self.face.app.exchange.note("client.punt", member.channel, member.client, self.door.from);
+            }
         }
     }
 
@@ -157,16 +160,16 @@ impl<'a> Conversation<'a> {
             Err(refused) => return self.fail(refused),
         };
         let sessid = member.sessid.clone();
-        let _ = self.name.set(member.sessid.clone());
         let mut welcome = Vec::with_capacity(2);
         welcome.extend(id.map(|id| Said::Answer(verto::result(id, logged_in(), Some(sessid.expose())))));
         welcome.push(Said::Ready);
-        let attached = seat.attach(self.line, self.door.channel, welcome);
+        let attached = seat.attach(self.line, &self.door, welcome);
         if attached.is_err() || !app.channels.is_in(&member) {
             // It was revoked on the way in.
             app.exchange.revoke(member.channel, member.client);
             return Fault::AuthenticationFailure.into();
         }
+        let _ = self.name.set(sessid);
         self.member = Some(member);
         Done::Answered
     }

@@ -98,17 +98,17 @@ impl Channels {
     /// Changes what holds for a channel. Who is logged in stays; what is said at a login holds until its end.
     ///
     /// # Errors
-    /// As [`Channels::create`], and [`Refusal::NotFound`].
+    /// As [`Channels::create`], [`Refusal::NotFound`], and that of `change`.
     pub async fn change(
         &self,
         grant: &Grant,
         channel: ChannelId,
-        change: impl FnOnce(&mut ChannelRules),
+        change: impl FnOnce(ChannelRules) -> Result<ChannelRules, Refusal>,
         from: Peer,
     ) -> Result<ChannelView, Refusal> {
         require(grant)?;
         let mut found = self.store.channel(channel).await?.ok_or(Refusal::NotFound)?;
-        change(&mut found.rules);
+        found.rules = change(found.rules)?;
         self.check(&found.rules)?;
         let (actor, subject) = (actor(grant), channel.short());
         let line = entry(Act::by(&actor, "channel.change", &subject, from));

@@ -17,9 +17,10 @@ use hub::{
 };
 use identity::{ChannelId, ClientId, RealmId, RecordKey, Relayed};
 
-use super::Refusal;
+use super::{Door, Refusal};
 use crate::ambient::now;
 use crate::audit::{Act, Audit};
+use crate::http::peer::Peer;
 
 pub use hub::NoSeat;
 pub use line::{Line, Next, Over, Said, Told};
@@ -194,6 +195,12 @@ impl Exchange {
         self.audit.counted(act, Outcome::Accepted);
     }
 
+    /// Writes into the audit record what befell a client of a channel.
+    pub fn note(&self, action: &'static str, channel: ChannelId, client: ClientId, from: Peer) {
+        let (actor, subject) = (client.short(), channel.short());
+        self.audit.counted(Act::by(&actor, action, &subject, from), Outcome::Accepted);
+    }
+
     /// Says something to one client of the speaker's channel; returns whether it is there to be told.
     pub fn tell(&self, party: Party<'_>, to: ClientId, message: Arc<str>) -> bool {
         let live = self.live();
@@ -251,16 +258,21 @@ impl Seat<'_> {
     ///
     /// # Errors
     /// [`NoSeat::TakenBack`]: the client was revoked meanwhile.
-    pub fn attach(mut self, line: &Line, path: Option<ChannelId>, welcome: Vec<Said>) -> Result<(), NoSeat> {
+    pub fn attach(mut self, line: &Line, door: &Door, welcome: Vec<Said>) -> Result<(), NoSeat> {
         let realm: RealmId = self.channel.realm();
         let mut live = self.exchange.live();
+        let is_takeover = live.topics.find(&realm, self.client.session()).is_some();
         live.topics.attach(Instant::now(), &realm, self.client.session(), line.id)?;
         self.is_taken = true;
         live.settle();
-        live.know(line.id, path);
+        live.know(line.id, door.channel);
         // Before anybody else can say something to it.
         for said in welcome {
             line.say(said);
+        }
+        drop(live);
+        if is_takeover {
+            self.exchange.note("client.takeover", self.channel, self.client, door.from);
         }
         Ok(())
     }
