@@ -99,7 +99,7 @@ async fn v62_a_socket_opens_for_the_channels_own_pages() {
 #[tokio::test]
 async fn v63_a_password_is_good_once_and_then_for_the_same_visitor_while_its_lease_lasts() {
     let server =
-        start(&[("lease_seconds", 1), ("takeover_seconds", 0), ("login_failures_per_minute", 100)]).await;
+        start(&[("lease_seconds", 1), ("takeover_seconds", 1), ("login_failures_per_minute", 100)]).await;
     let channel = channel(&server, json!({"cookie_binding": "required"})).await;
     let body = json!({"sessionId": SESSION});
     let visitor = Visitor::issue(&server, &channel, &body, None).await;
@@ -145,7 +145,7 @@ async fn as_many_sockets_open_as_an_address_may_have() {
 
 #[tokio::test]
 async fn a_stolen_password_is_useless_without_the_key_that_it_is_bound_to() {
-    let server = start(&[("takeover_seconds", 0)]).await;
+    let server = start(&[]).await;
     let channel = channel(&server, json!({})).await;
     let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
     let public = URL_SAFE_NO_PAD.encode(key.public_key());
