@@ -10,9 +10,8 @@ import { PeerLink, type Path } from "./peer_link.ts";
 import { withoutSilent, withStatus, type Peer } from "./presence.ts";
 import { isGone, visitAgain, type Visit } from "./visit.ts";
 
-/** Presence is told no more often than this, however fast things change. */
-const TELL_EVERY_MS = 1_000;
-const REPEAT_MS = 2_000;
+/** Presence that was not told, or is wanted again, is told within this time. */
+const AGAIN_MS = 2_000;
 
 export type Phase = "connecting" | "present" | "reconnecting" | "over";
 
@@ -161,7 +160,7 @@ export class Meeting {
     this.update({ phase: "present" });
     this.told = null;
     void this.line.broadcast(statusPayload("ready", this.view.name)).then((done) => {
-      if (!done) this.tellStatus(REPEAT_MS);
+      if (!done) this.tellStatusAgain();
     });
     if (this.dialogs.busy()) this.tellStatus();
     for (const link of this.links.values()) link.resume();
@@ -175,7 +174,7 @@ export class Meeting {
       case "ready":
         this.dialogs.came(from);
         // To everybody: only "available" may be told to one alone.
-        if (this.dialogs.busy()) this.tellStatus(0, true);
+        if (this.dialogs.busy()) this.tellStatusAgain();
         else void this.line.tell(from, statusPayload("available", this.view.name));
         break;
       case "gone":
@@ -197,21 +196,21 @@ export class Meeting {
   }
 
   private present(id: string, status: PeerStatus, name: string | null): void {
-    this.view.peers = withStatus(this.view.peers, id, status, name, Date.now());
+    this.update({ peers: withStatus(this.view.peers, id, status, name, Date.now()) });
   }
 
   /** The server has answered: we tell that we are here, and whoever has not for too long is not listed any more. */
   private alive(): void {
     const now = Date.now();
-    this.view.peers = withoutSilent(this.view.peers, now, (id) => this.links.get(id)?.connected === true);
-    this.tellStatus(0, true);
+    this.update({ peers: withoutSilent(this.view.peers, now, (id) => this.links.get(id)?.connected === true) });
+    this.tellStatusAgain();
     this.perform(this.dialogs.remind(now));
   }
 
   /** Does what the dialogs decide, and shows how things stand then. */
   private perform(acts: Act[]): void {
     for (const act of acts) this.act(act);
-    if (acts.length > 0) {
+    if (acts.some(({ act }) => act !== "signal")) {
       this.tellStatus();
       this.tellAbout();
     }
@@ -273,18 +272,23 @@ export class Meeting {
     });
   }
 
-  /** Tells whether one is in a call, if that is not known, or if it is to be told again. */
-  private tellStatus(afterMs = 0, again = false): void {
-    if (again) this.told = null;
+  /** Tells everybody whether one is in a call, if that has changed since it was told. */
+  private tellStatus(afterMs = 0): void {
     clearTimeout(this.telling);
     this.telling = setTimeout(() => {
       const status = this.dialogs.busy() ? "unavailable" : "available";
       if (this.view.phase !== "present" || this.told === status) return;
       this.told = status;
       void this.line.broadcast(statusPayload(status, this.view.name)).then((done) => {
-        if (!done && this.told === status) this.tellStatus(REPEAT_MS, true);
+        if (!done && this.told === status) this.tellStatusAgain();
       });
-    }, Math.max(afterMs, again ? TELL_EVERY_MS * Math.random() : 0));
+    }, afterMs);
+  }
+
+  /** Tells it also if it has not: in a moment, and not in the one in which all others do. */
+  private tellStatusAgain(): void {
+    this.told = null;
+    this.tellStatus(AGAIN_MS * (0.5 + Math.random() / 2));
   }
 
   private tellAbout(): void {
