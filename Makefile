@@ -20,7 +20,7 @@ console/dist/index.html: console/node_modules/.installed $(shell find console -t
 	@cd console && npm run --silent build -- --logLevel warn >&2
 	@touch $@
 
-console/node_modules/.installed tests/browser/node_modules/.installed tests/interop/node_modules/.installed tests/rtcd/node_modules/.installed: %/node_modules/.installed: %/package-lock.json
+console/node_modules/.installed tests/browser/node_modules/.installed tests/interop/node_modules/.installed tests/rtcd/node_modules/.installed tests/verto/node_modules/.installed: %/node_modules/.installed: %/package-lock.json
 	@scripts/need.sh node
 	@echo "installing the npm packages of $*" >&2
 	@cd $* && npm ci --no-audit --no-fund --loglevel=error >&2
@@ -44,7 +44,7 @@ check: rust-needs console/node_modules/.installed
 	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 ## test: everything; the last line has the counts of all runners together.
-test: build tests/browser/node_modules/.installed tests/interop/node_modules/.installed tests/rtcd/node_modules/.installed .venv/.installed
+test: build tests/browser/node_modules/.installed tests/interop/node_modules/.installed tests/rtcd/node_modules/.installed tests/verto/node_modules/.installed .venv/.installed
 	@scripts/need.sh chromium firefox iproute2
 	@scripts/test.sh
 

@@ -49,6 +49,7 @@ run "the pages" in_folder console npm test --silent
 run "the browsers" in_folder tests/browser npm test --silent
 run "the real parts" in_folder tests/interop npm test --silent
 run "the calls" in_folder tests/rtcd npm test --silent
+run "the channels" in_folder tests/verto npm test --silent
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

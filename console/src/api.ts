@@ -62,6 +62,56 @@ export interface Redeemed {
   expires_at: number;
 }
 
+export type Admission = "open" | "invitation";
+export type Content = "strict" | "opaque";
+export type Delivery = "off" | "page";
+
+/** What an operator sets of a channel (docs/faces/verto.md, "Settings"). */
+export interface ChannelSettings {
+  topic: string;
+  admission: Admission;
+  capacity: number;
+  cookie_binding: "required" | "optional";
+  sessid_policy: "optional" | "strict-registered" | "strict-login-id";
+  content: Content;
+  /** Absent in an answer: off. */
+  delivery?: Delivery;
+  origins: string[];
+}
+
+export interface ChannelSummary extends ChannelSettings {
+  channelId: string;
+  /** Seconds since the Unix epoch, as everywhere on this face. */
+  created: number;
+  live: number;
+}
+
+export interface ChannelClient {
+  clientId: string;
+  created: number;
+  connected: boolean;
+}
+
+export interface ChannelDetail extends ChannelSummary {
+  clients: ChannelClient[];
+}
+
+export interface Invitation {
+  invitation: string;
+  link: string;
+  expiresIn: number;
+}
+
+/** What a visitor is issued for a channel. */
+export interface IssuedClient {
+  clientId: string;
+  password: string;
+  channelId: string;
+  socket: string;
+  iceServers?: RTCIceServer[];
+  topic?: string;
+}
+
 /** A refusal of the server (RFC 9457), or status 0 when it could not be reached. */
 export class Problem extends Error {
   constructor(
@@ -85,6 +135,8 @@ export function problemSentence(problem: unknown): string {
       return problem.retryAfterS
         ? `Too many tries. Wait ${problem.retryAfterS} s and try again.`
         : "The server is busy. Try again in a moment.";
+    case "channel-full":
+      return "There is no room for more people in this channel. Try again later.";
     case "not-found":
       return "This is gone: it was ended or removed.";
     case "denied":
@@ -112,6 +164,18 @@ export const api = {
     call<void>("DELETE", `/v1/admin/rooms/${room}/participants/${participant}`),
   audit: async (limit: number) =>
     (await call<{ records: AuditRecord[] }>("GET", `/v1/admin/audit?limit=${limit}`)).records,
+  channels: async () => (await call<{ channels: ChannelSummary[] }>("GET", "/v1/admin/channels")).channels,
+  createChannel: (settings: Partial<ChannelSettings> & { channelId?: string }) =>
+    call<ChannelSummary>("POST", "/v1/admin/channels", settings),
+  channel: (channel: string) => call<ChannelDetail>("GET", `/v1/admin/channels/${channel}`),
+  changeChannel: (channel: string, settings: Partial<ChannelSettings>) =>
+    call<ChannelSummary>("PATCH", `/v1/admin/channels/${channel}`, settings),
+  removeChannel: (channel: string) => call<void>("DELETE", `/v1/admin/channels/${channel}`),
+  revokeClient: (channel: string, client: string) => call<void>("DELETE", `/v1/admin/channels/${channel}/clients/${client}`),
+  inviteToChannel: (channel: string, invitation: { uses: number; ttl: number }) =>
+    call<Invitation>("POST", `/v1/admin/channels/${channel}/invitations`, invitation),
+  enterChannel: (channel: string, visitor: { sessionId: string; invitation?: string; proofKey?: string }) =>
+    call<IssuedClient>("POST", `/v1/channels/${channel}/clients`, visitor),
   redeem: (request: RedeemRequest) => call<Redeemed>("POST", "/v1/rooms/redeem", request),
 };
 
@@ -138,7 +202,7 @@ async function problemOf(response: Response): Promise<Problem> {
   } catch {
     // A proxy in between answers with a page of its own; the status says enough.
   }
-  const code = String(fields.type ?? "").replace(/^urn:countersign:/, "");
+  const code = String(fields.type ?? "").replace(/^urn:countersign:(problem:)?/, "");
   const wait = Number(response.headers.get("retry-after"));
   return new Problem(response.status, code, String(fields.title ?? ""), wait > 0 ? wait : null);
 }

@@ -4,11 +4,12 @@ import { Problem, problemSentence } from "../src/api.ts";
 import { backoff } from "../src/call/backoff.ts";
 import { decode } from "../src/call/messages.ts";
 import { goodbyeSentence, isFinal, voidsSession } from "../src/call/sentences.ts";
-import { openRoom, placeOf, signInSecret } from "../src/link.ts";
+import { openChannel, openRoom, placeOf, signInSecret } from "../src/link.ts";
 import { fromNow } from "../src/time.ts";
 
 const ROOM = "0123456789abcdef0123456789abcdef";
 const SECRET = "x".repeat(43);
+const CHANNEL = "01234567-89ab-4def-8123-456789abcdef";
 
 test("the address bar is read strictly", () => {
   const rows: [string, string, ReturnType<typeof placeOf>][] = [
@@ -20,6 +21,11 @@ test("the address bar is read strictly", () => {
     [`/r/${ROOM}`, `#css_${SECRET}`, { page: "room", roomId: ROOM, invite: null }],
     [`/r/${ROOM.toUpperCase()}`, "", { page: "unknown" }],
     ["/r/", "", { page: "unknown" }],
+    [`/peers/${CHANNEL}`, `#${SECRET}`, { page: "channel", channelId: CHANNEL, invitation: null }],
+    [`/join/${CHANNEL}`, `#${SECRET}`, { page: "channel", channelId: CHANNEL, invitation: SECRET }],
+    [`/join/${CHANNEL}`, "#<b>", { page: "channel", channelId: CHANNEL, invitation: null }],
+    [`/join/${CHANNEL.toUpperCase()}`, "", { page: "unknown" }],
+    [`/peers/${CHANNEL}/`, "", { page: "unknown" }],
     ["/elsewhere", "", { page: "unknown" }],
   ];
   for (const [path, fragment, place] of rows) assert.deepEqual(placeOf(path, fragment), place, path + fragment);
@@ -27,6 +33,8 @@ test("the address bar is read strictly", () => {
   assert.equal(signInSecret(`#sign-in=csi_${SECRET}`), null);
   assert.equal(openRoom(`#room=${ROOM}`), ROOM);
   assert.equal(openRoom(`#room=${ROOM}0`), null);
+  assert.equal(openChannel(`#channel=${CHANNEL}`), CHANNEL);
+  assert.equal(openChannel(`#channel=${ROOM}`), null);
 });
 
 test("the wait between tries doubles from a quarter of a second to five seconds, with jitter", () => {

@@ -53,7 +53,11 @@ export function AuditTable(props: { limit: number; about: string[] | null; onSig
                 <span>
                   <strong>{record.action}</strong> <Shortened text={record.subject} />
                 </span>
-                {record.detail && <span class="cell-detail">{shortened(record.detail)}</span>}
+                {record.detail && (
+                  <span class="cell-detail" title={record.detail}>
+                    {shortened(record.detail)}
+                  </span>
+                )}
               </td>
               <td data-label="Outcome">
                 {record.outcome}
@@ -77,9 +81,12 @@ function Shortened({ text }: { text: string }) {
   );
 }
 
+/** UUIDs, other ids of 128 bits, and what is longer: hashes and signatures. */
+const LONG = /\b([0-9a-f]{8})(?:[0-9a-f]{24}|-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b|(?<![\w-])([\w-]{8})[\w-]{32,}/g;
+
 function shortened(text: string): string {
   // A word joiner keeps the dots on the line of their id.
-  return text.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/g, "$1\u2060…");
+  return text.replace(LONG, (_, id?: string, other?: string) => `${id ?? other}\u2060…`);
 }
 
 function names(record: AuditRecord, about: string[]): boolean {

@@ -1,14 +1,16 @@
 import { useEffect, useState } from "preact/hooks";
 import { api, Problem, problemSentence } from "../api.ts";
-import { openRoom, signInSecret } from "../link.ts";
+import { openChannel, openRoom, signInSecret } from "../link.ts";
 import { Notice, Wordmark } from "../pages/notice.tsx";
 import { AuditPage } from "./audit.tsx";
+import { ChannelDetailPage } from "./channel.tsx";
+import { ChannelsPage } from "./channels.tsx";
 import { RoomDetailPage } from "./room.tsx";
 import { RoomsPage } from "./rooms.tsx";
 
 type SignedIn = "asking" | "yes" | "no";
 
-/** The operator's side: sign-in, rooms, invites, audit record. The fragment says which page is open. */
+/** The operator's side: sign-in, rooms, channels, audit record. The fragment says which page is open. */
 export function Console() {
   const [signedIn, setSignedIn] = useState<SignedIn>("asking");
   const [problem, setProblem] = useState("");
@@ -25,22 +27,42 @@ export function Console() {
   if (signedIn === "asking") return <main class="notice" aria-busy="true" aria-label="One moment" />;
   if (signedIn === "no") return <SignedOut problem={problem} />;
 
-  const room = openRoom(fragment);
   return (
     <div class="console">
       <div>
-        <Head page={fragment === "#audit" ? "audit" : "rooms"} onSignedOut={signedOut} />
+        <Head page={tabOf(fragment)} onSignedOut={signedOut} />
         <Warnings />
       </div>
-      {room ? (
-        <RoomDetailPage key={room} roomId={room} onSignedOut={signedOut} />
-      ) : fragment === "#audit" ? (
-        <AuditPage onSignedOut={signedOut} />
-      ) : (
-        <RoomsPage onSignedOut={signedOut} />
-      )}
+      <Open fragment={fragment} onSignedOut={signedOut} />
     </div>
   );
+}
+
+function Open({ fragment, onSignedOut }: { fragment: string; onSignedOut: () => void }) {
+  const room = openRoom(fragment);
+  if (room) return <RoomDetailPage key={room} roomId={room} onSignedOut={onSignedOut} />;
+  const channel = openChannel(fragment);
+  if (channel) return <ChannelDetailPage key={channel} channelId={channel} onSignedOut={onSignedOut} />;
+  switch (tabOf(fragment)) {
+    case "rooms":
+      return <RoomsPage onSignedOut={onSignedOut} />;
+    case "channels":
+      return <ChannelsPage onSignedOut={onSignedOut} />;
+    case "audit":
+      return <AuditPage onSignedOut={onSignedOut} />;
+  }
+}
+
+const TABS = [
+  ["rooms", "Rooms"],
+  ["channels", "Channels"],
+  ["audit", "Audit record"],
+] as const;
+type Tab = (typeof TABS)[number][0];
+
+function tabOf(fragment: string): Tab {
+  if (fragment === "#audit") return "audit";
+  return fragment === "#channels" || openChannel(fragment) ? "channels" : "rooms";
 }
 
 /** Uses the sign-in link in the address bar, if any. Null when signed in, else what to tell ("" for nothing). */
@@ -104,18 +126,17 @@ function Warnings() {
   );
 }
 
-function Head({ page, onSignedOut }: { page: "rooms" | "audit"; onSignedOut: () => void }) {
+function Head({ page, onSignedOut }: { page: Tab; onSignedOut: () => void }) {
   const signOut = () => void api.signOut().finally(onSignedOut);
   return (
     <header class="head">
       <Wordmark />
       <nav aria-label="Console">
-        <a href="#rooms" aria-current={page === "rooms" ? "page" : undefined}>
-          Rooms
-        </a>
-        <a href="#audit" aria-current={page === "audit" ? "page" : undefined}>
-          Audit record
-        </a>
+        {TABS.map(([tab, text]) => (
+          <a key={tab} href={`#${tab}`} aria-current={page === tab ? "page" : undefined}>
+            {text}
+          </a>
+        ))}
       </nav>
       <button type="button" class="button button-quiet" onClick={signOut}>
         Sign out

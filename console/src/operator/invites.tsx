@@ -1,8 +1,8 @@
-import { useId, useRef, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { api, type Invite, type NewInvite, type RoomDetail } from "../api.ts";
 import type { Permission } from "../call/messages.ts";
-import { Icon } from "../icons.tsx";
 import { fromNow } from "../time.ts";
+import { MadeLink } from "./made_link.tsx";
 import type { Perform } from "./room.tsx";
 
 const PERMISSIONS: [Permission, string][] = [
@@ -12,7 +12,8 @@ const PERMISSIONS: [Permission, string][] = [
   ["moderate", "Moderate: remove people, end the call"],
 ];
 
-const LIFETIMES: [number, string][] = [
+/** How long an invite may be good for, in seconds. */
+export const LIFETIMES: [number, string][] = [
   [3_600, "1 hour"],
   [86_400, "1 day"],
   [604_800, "1 week"],
@@ -27,7 +28,7 @@ export function Invites({ room, perform }: { room: RoomDetail; perform: Perform 
       <h2 id="invites">Invites</h2>
       <div class="card">
         <InviteForm room={room} perform={perform} onMade={setMade} />
-        {made && <MadeInvite invite={made} />}
+        {made && <MadeLink url={made.url} />}
       </div>
       {room.invites.length > 0 && <InviteTable room={room} perform={perform} />}
     </section>
@@ -88,37 +89,6 @@ function InviteForm(props: { room: RoomDetail; perform: Perform; onMade: (invite
         Create invite
       </button>
     </form>
-  );
-}
-
-function MadeInvite({ invite }: { invite: NewInvite }) {
-  const [copied, setCopied] = useState(false);
-  const field = useRef<HTMLInputElement>(null);
-  const id = useId();
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(invite.url);
-      setCopied(true);
-      setTimeout(() => setCopied(false), 2_000);
-    } catch {
-      // No right to write to the clipboard: the text is marked for the keyboard.
-      field.current?.select();
-    }
-  };
-  return (
-    <div class="made">
-      <label for={id}>Invite link: it is shown this once</label>
-      <div class="made-line">
-        <input ref={field} id={id} class="made-url" readOnly value={invite.url} onFocus={() => field.current?.select()} />
-        <button type="button" class="button" onClick={() => void copy()}>
-          <Icon name="copy" />
-          {copied ? "Copied" : "Copy"}
-        </button>
-      </div>
-      <p class="for-readers" role="status">
-        {copied ? "Copied" : ""}
-      </p>
-    </div>
   );
 }
 

@@ -2,11 +2,13 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { listDevices, openDevices, type Opened, type Trouble } from "../call/devices.ts";
 import type { DeviceWish } from "../call/tab.ts";
 import { Icon } from "../icons.tsx";
+import { DeviceChoice } from "./device_choice.tsx";
 import { Level } from "./level.tsx";
 import { Video } from "./media.tsx";
 import { Wordmark } from "./notice.tsx";
 
-const NAME_KEY = "countersign.name";
+/** Where a browser keeps the name that its person gave last. */
+export const NAME_KEY = "countersign.name";
 
 export interface Ready {
   name: string;
@@ -111,27 +113,9 @@ function Preview({ devices }: { devices: Devices }) {
 }
 
 function Choice({ label, kind, devices }: { label: string; kind: "voice" | "camera"; devices: Devices }) {
-  const id = useId();
   const list = kind === "voice" ? devices.list.voices : devices.list.cameras;
-  const track = devices.opened[kind];
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <select
-        id={id}
-        disabled={list.length === 0}
-        value={track?.getSettings().deviceId ?? devices[kind].deviceId ?? ""}
-        onChange={(event) => devices.wish(kind, { deviceId: event.currentTarget.value, on: true })}
-      >
-        {list.length === 0 && <option value="">None found</option>}
-        {list.map((device, index) => (
-          <option key={device.deviceId} value={device.deviceId}>
-            {device.label || `${label} ${index + 1}`}
-          </option>
-        ))}
-      </select>
-    </div>
-  );
+  const chosen = devices.opened[kind]?.getSettings().deviceId ?? devices[kind].deviceId;
+  return <DeviceChoice label={label} list={list} chosen={chosen} onChoose={(deviceId) => devices.wish(kind, { deviceId, on: true })} />;
 }
 
 type Devices = ReturnType<typeof useDevices>;

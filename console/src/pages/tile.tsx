@@ -87,7 +87,8 @@ function pictureOf(view: CallView, { participant_id: id, muted }: Participant): 
   return view.arriving.find(({ participant_id, source }) => participant_id === id && source === "camera")?.track ?? null;
 }
 
-function initialOf(name: string): string {
+/** Returns what stands for a picture. */
+export function initialOf(name: string): string {
   const [first] = new Intl.Segmenter().segment(name.trim());
   return first?.segment.toUpperCase() ?? "?";
 }

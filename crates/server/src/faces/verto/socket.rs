@@ -102,8 +102,18 @@ async fn part(hearing: Hearing<'_>, speaking: Speaking<'_>, over: Over, punt: Op
         Over::Replaced | Over::Revoked | Over::Denied => (None, close_code::POLICY),
         Over::Unreadable(code) => (None, code),
     };
-    speaking.farewell(words, code, if over == Over::Slow { SLOW_FAREWELL } else { FAREWELL }).await;
+    let close = CloseFrame { code, reason: Utf8Bytes::from_static(reason(over)) };
+    speaking.farewell(words, close, if over == Over::Slow { SLOW_FAREWELL } else { FAREWELL }).await;
     hearing.fade().await;
+}
+
+/// What a page may tell its person of a punt, which has the same words for everything.
+const fn reason(over: Over) -> &'static str {
+    match over {
+        Over::Replaced => "replaced",
+        Over::Revoked => "revoked",
+        Over::Gone | Over::Stopping | Over::Slow | Over::Abusive | Over::Denied | Over::Unreadable(_) => "",
+    }
 }
 
 /// The half that hears.
@@ -185,8 +195,8 @@ impl Speaking<'_> {
         }
     }
 
-    async fn farewell(mut self, words: Option<String>, code: u16, patience: Duration) {
-        let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::default() }));
+    async fn farewell(mut self, words: Option<String>, close: CloseFrame, patience: Duration) {
+        let close = Message::Close(Some(close));
         let ending = async {
             if let Some(words) = words {
                 self.sink.send(Message::Text(words.into())).await?;
