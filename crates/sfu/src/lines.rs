@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use str0m::change::{SdpOffer, SdpPendingOffer};
+use str0m::change::SdpPendingOffer;
 use str0m::media::{Direction, Media, MediaKind, Mid};
 
 use crate::negotiate::MAX_PUBLISHED;
@@ -32,7 +32,8 @@ pub(crate) struct Lines {
 
 /// An offer that is not made yet.
 pub(crate) struct Plan {
-    pub offer: SdpOffer,
+    /// Its text.
+    pub sdp: String,
     pub pending: SdpPendingOffer,
     /// M-lines that it asks the participant to receive on.
     pub asking: Vec<Mid>,
@@ -47,8 +48,7 @@ impl Lines {
         if plan.opened.is_empty() {
             return true;
         }
-        let ssrcs =
-            sdp::ssrcs(&plan.offer.to_sdp_string(), |mid| plan.opened.iter().any(|new| &**new == mid));
+        let ssrcs = sdp::ssrcs(&plan.sdp, |mid| plan.opened.iter().any(|new| &**new == mid));
         let is_new = !plan.opened.iter().any(|mid| self.mids.contains(mid))
             && !ssrcs.iter().any(|ssrc| self.ssrcs.contains(ssrc));
         if is_new {
@@ -129,7 +129,7 @@ impl Participant {
             return None;
         }
         let (offer, pending) = changes.apply()?;
-        Some(Plan { offer, pending, asking, replaced, opened })
+        Some(Plan { sdp: offer.to_sdp_string(), pending, asking, replaced, opened })
     }
 
     /// The places that may be taken. The participant may have taken some itself.

@@ -215,11 +215,11 @@ impl Participant {
             .take()
             .map(|due| self.negotiation.idle_from.map_or(due, |idle| idle.max(due)));
         let waited = due.map_or(Duration::ZERO, |due| self.negotiation.lock.kept_since(due));
-        let Plan { offer, pending, asking, replaced, .. } = self.line_up()?;
+        let Plan { sdp, pending, asking, replaced, .. } = self.line_up()?;
         for track in self.outgoing.iter_mut().filter(|track| !track.wanted) {
             track.active = false;
         }
-        let sdp = sdp::in_place_of(&self.dress(&offer.to_sdp_string()), &replaced);
+        let sdp = sdp::in_place_of(&self.dress(&sdp), &replaced);
         let (id, replaced) = (self.negotiation.next_id, replaced.into_iter().map(|(old, _)| old).collect());
         self.negotiation.next_id = id.wrapping_add(1);
         let (text, later) = (sdp.clone(), now + REPEAT_AFTER);
