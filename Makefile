@@ -36,12 +36,13 @@ console/node_modules/.installed tests/browser/node_modules/.installed tests/inte
 rust-needs:
 	@scripts/need.sh rust cc
 
-## check: format, lints, types, and that the fuzz targets' lock file is up to date.
+## check: format, lints, types, and that the fuzz targets compile.
 check: rust-needs console/node_modules/.installed
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cd console && npm run --silent check
-	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
+	@scripts/need.sh c++
+	RUSTFLAGS="--cfg fuzzing" cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET)/fuzz-check
 
 ## test: everything; the last line has the counts of all runners together.
 test: build tests/browser/node_modules/.installed tests/interop/node_modules/.installed tests/rtcd/node_modules/.installed tests/verto/node_modules/.installed .venv/.installed

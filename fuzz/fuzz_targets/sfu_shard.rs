@@ -61,7 +61,7 @@ impl Play {
             3 => self.arrive_elsewhere(path, &self.request(contents)),
             4 => self.shard.handle_note(ShardIndex(1 + (what >> 6)), Note::Mine(path)),
             5 => self.shard.handle_note(ShardIndex(1 + (what >> 6)), Note::NotMine(path)),
-            6 => self.shard.handle_closed(path),
+            6 => self.shard.handle_closed(self.now, path),
             _ => {
                 self.now +=
                     contents.iter().map(|byte| Duration::from_millis(u64::from(*byte) * 4)).sum::<Duration>();
