@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use server::media::{MediaConfig, MediaPool, StartedMedia};
 use sfu::Source::{self, Camera};
 use sfu::{Command, EventKind, ParticipantId, RoomId};
@@ -23,8 +24,9 @@ const TOLD: Duration = Duration::from_millis(1_200);
 
 pub(crate) fn measure(table: &mut Table) {
     let mut one = None;
+    let cores = Cores::found();
     for shards in [1, 2, 4] {
-        let mut town = Town::new(shards);
+        let mut town = Town::new(shards, &cores);
         town.fill();
         let cost = median((0..ROUNDS).map(|_| town.forward()).collect());
         town.started.pool.stop();
@@ -36,6 +38,33 @@ pub(crate) fn measure(table: &mut Table) {
             let ratio = cost as f64 / one as f64;
             table.judge(format!("{shards} shards: ratio to one"), ratio, "", 1.15);
         }
+    }
+    cores.take(&cores.all);
+}
+
+/// The callers have a core of their own, and the media threads the others. Callers that move about push out what the threads have in their
+/// caches: a single thread keeps clear of them, on a machine of few cores several cannot.
+struct Cores {
+    all: CpuSet,
+    threads: CpuSet,
+    callers: CpuSet,
+}
+
+impl Cores {
+    fn found() -> Self {
+        let all = sched_getaffinity(None).unwrap();
+        let (mut threads, mut callers) = (all, CpuSet::new());
+        let last = (0..CpuSet::MAX_CPU).rfind(|core| all.is_set(*core)).unwrap();
+        callers.set(last);
+        if all.count() > 1 {
+            threads.unset(last);
+        }
+        Self { all, threads, callers }
+    }
+
+    /// For this thread, and those that it starts from now on.
+    fn take(&self, cores: &CpuSet) {
+        sched_setaffinity(None, cores).unwrap();
     }
 }
 
@@ -51,7 +80,7 @@ struct Town {
 }
 
 impl Town {
-    fn new(shards: u8) -> Self {
+    fn new(shards: u8, cores: &Cores) -> Self {
         let config = MediaConfig {
             shards,
             dtls_1_3: false,
@@ -61,7 +90,9 @@ impl Town {
             advertise: Vec::new(),
             stun: Vec::new(),
         };
+        cores.take(&cores.threads);
         let started = MediaPool::start(&config, [3; 32]).unwrap();
+        cores.take(&cores.callers);
         let server = started.bound[0];
         let (callers, sockets, by_id) = (Vec::new(), Vec::new(), BTreeMap::new());
         Self { started, server, callers, sockets, by_id, used: 0 }
