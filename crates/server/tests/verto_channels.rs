@@ -475,6 +475,28 @@ async fn v64_a_page_carries_a_password_only_where_that_is_set_and_only_for_a_kno
 }
 
 #[tokio::test]
+async fn what_only_looks_is_given_nothing() {
+    let server = TestServer::start_verto(&[]).await;
+    let known = server.create_channel(&json!({"admission": "open"})).await;
+    let cookie = format!("{COOKIE}={}", cookie_of(&post(&server, &known, &json!({})).send().await.unwrap()));
+    let channel = server.create_channel(&json!({"admission": "open", "delivery": "page"})).await;
+    for (path, expected) in [
+        (format!("/v1/channels/{channel}/clients"), 405),
+        (format!("/peers/{channel}/sessions?sessionId={SESSION}"), 405),
+        (format!("/peers/{channel}"), 200),
+        (format!("/join/{channel}"), 200),
+    ] {
+        let request = at(&server, Method::HEAD, &path).header(header::COOKIE, &cookie);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), expected, "{path}");
+        assert_eq!(response.headers().contains_key(header::ALLOW), expected == 405, "{path}");
+        assert!(!response.headers().contains_key(header::SET_COOKIE), "{path}");
+    }
+    let (_, shown) = answer(server.admin(Method::GET, &format!("/v1/admin/channels/{channel}"))).await;
+    assert_eq!(shown["clients"], json!([]), "nobody became a client");
+}
+
+#[tokio::test]
 async fn a_page_is_told_the_servers_for_ice() {
     let keys = [("ice_servers", "stun:a,turn:b"), ("turn_username", "visitors"), ("turn_password", "secret")];
     let server = TestServer::start_verto(&keys).await;
