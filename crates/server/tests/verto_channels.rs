@@ -57,6 +57,13 @@ async fn a_channel_is_made_listed_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn what_an_operator_does_not_say_fits_what_is_configured() {
+    let server = TestServer::start_verto(&[("limits.capacity_max", "4")]).await;
+    let (status, made) = answer(server.admin(Method::POST, "/v1/admin/channels")).await;
+    assert_eq!((status, &made["capacity"]), (StatusCode::CREATED, &json!(4)), "{made}");
+}
+
+#[tokio::test]
 async fn an_operator_is_told_what_is_wrong() {
     let server = TestServer::start_verto(&[("limits.capacity_max", "20")]).await;
     let channel = server.create_channel(&json!({})).await;
