@@ -46,6 +46,8 @@ fn frames_are_requests_acknowledgements_speed_tests_or_invalid() {
         (r#"{"jsonrpc":"2.0","id":1,"error":{}}"#.to_owned(), Some(Frame::Acknowledgement)),
         (String::new(), Some(Frame::Invalid(None))),
         ("[]".to_owned(), Some(Frame::Invalid(None))),
+        ("[7]".to_owned(), Some(Frame::Invalid(None))),
+        (" [\"x\"]".to_owned(), Some(Frame::Invalid(None))),
         ("{}".to_owned(), Some(Frame::Invalid(None))),
         (r#"{"id":7}"#.to_owned(), Some(Frame::Invalid(Some(number(7))))),
         (r#"{"jsonrpc":"2.1","id":"x"}"#.to_owned(), Some(Frame::Invalid(Some(Id::Text("x".into()))))),

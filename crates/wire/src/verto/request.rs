@@ -141,7 +141,9 @@ fn id_of_broken(text: &str) -> Option<Id> {
     struct Envelope {
         id: Value,
     }
-    let envelope: Envelope = serde_json::from_str(text).ok()?;
+    // A list is no envelope, though its first item could be read as the first member of one.
+    let object = text.trim_start().starts_with('{').then_some(text)?;
+    let envelope: Envelope = serde_json::from_str(object).ok()?;
     envelope.id.try_into().ok()
 }
 
