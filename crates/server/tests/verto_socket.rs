@@ -349,6 +349,7 @@ async fn v23_v29_a_session_id_of_other_characters_is_refused() {
         json!({"login": right}),
         json!({"login": 7, "passwd": client.password}),
         json!({"login": right, "passwd": 7}),
+        json!({"passwd": 7}),
         json!({"login": right, "passwd": client.password, "loginParams": {"x": "y".repeat(2_000)}}),
     ] {
         assert_eq!(said(&socket.ask("login", params.clone()).await), (-32001, FAILURE), "{params}");

@@ -88,6 +88,8 @@ fn a_login_shows_something_nothing_or_nonsense() {
         (json!({}), Login::Priming),
         (json!({"sessid": "s"}), Login::Priming),
         (json!({"login": "", "passwd": "p"}), Login::Priming),
+        (json!({"login": "", "passwd": 7}), Login::Malformed),
+        (json!({"passwd": null}), Login::Malformed),
         (json!({"login": "a", "passwd": "p"}), shown("a", None, None)),
         (json!({"login": "a@b@c", "passwd": "p", "sessid": ""}), shown("a", None, None)),
         (json!({"login": "a", "passwd": "p", "sessid": "A-9"}), shown("a", Some("A-9"), None)),
