@@ -243,8 +243,10 @@ async fn v19_what_is_wrong_with_a_login_is_told_neither_by_words_nor_by_time() {
         took.sort_unstable();
         took[100].as_secs_f64() * 1_000.0
     });
-    let spread = middle.iter().copied().fold(0.0, f64::max) - middle.iter().copied().fold(f64::MAX, f64::min);
-    assert!(spread < 1.0, "{middle:?} ms");
+    let longest = middle.iter().copied().fold(0.0, f64::max);
+    let spread = longest - middle.iter().copied().fold(f64::MAX, f64::min);
+    // One more question to the database would be half of it, however fast the machine.
+    assert!(spread < 1.0 && spread < 0.3 * longest, "{middle:?} ms");
 }
 
 #[tokio::test]
