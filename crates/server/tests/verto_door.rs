@@ -101,13 +101,19 @@ async fn what_opens_no_socket_is_a_problem() {
     let server = start(&[]).await;
     let channel = channel(&server, json!({})).await;
     for path in ["/verto".to_owned(), format!("/peers/{channel}/clients")] {
-        for (method, expected, code) in
-            [(Method::GET, 400, "malformed"), (Method::HEAD, 405, ""), (Method::POST, 405, "method-not-allowed")]
-        {
+        for (method, expected, code) in [
+            (Method::GET, 400, "malformed"),
+            (Method::HEAD, 405, ""),
+            (Method::POST, 405, "method-not-allowed"),
+        ] {
             let request = http_client().request(method.clone(), format!("http://{}{path}", server.verto()));
             let response = request.send().await.unwrap();
             assert_eq!(response.status().as_u16(), expected, "{method} {path}");
-            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json", "{method} {path}");
+            assert_eq!(
+                response.headers()[header::CONTENT_TYPE],
+                "application/problem+json",
+                "{method} {path}"
+            );
             if method != Method::HEAD {
                 let problem: Value = response.json().await.unwrap();
                 assert_eq!(problem["type"], format!("urn:countersign:problem:{code}"), "{method} {path}");
