@@ -6,7 +6,8 @@
     reason = "test code: a broken assumption should fail the test, loudly"
 )]
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
+use reqwest::header::{self, HeaderValue};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use testkit::server::{TestServer, answer, http_client};
 
@@ -225,6 +226,19 @@ async fn v60_a_known_session_is_its_cookies_and_nobody_elses() {
 }
 
 /// Item 61, and the order of the rules of 8.4.
+/// What else runs on this host may set cookies of any bytes.
+#[tokio::test]
+async fn cookies_of_others_hide_no_visitor() {
+    let server = TestServer::start_verto(&[]).await;
+    let channel = server.create_channel(&json!({"admission": "open"})).await;
+    let named = json!({"sessionId": SESSION});
+    let visitor = cookie_of(&post(&server, &channel, &named).send().await.unwrap());
+    let cookies = format!("name=Zoë; {COOKIE}={visitor}; x");
+    let cookies = HeaderValue::from_bytes(cookies.as_bytes()).unwrap();
+    let again = post(&server, &channel, &named).header(header::COOKIE, cookies);
+    assert_eq!(status(again).await, 201);
+}
+
 #[tokio::test]
 async fn v61_a_missing_malformed_or_foreign_session_is_refused() {
     let server = TestServer::start_verto(&[("limits.issues_per_minute", "3")]).await;
