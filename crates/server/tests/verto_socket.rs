@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use testkit::clients::verto::{Credential, Socket, channel, issue, start};
 use testkit::server::TestServer;
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 const REQUIRED: &str = "Authentication Required";
 const FAILURE: &str = "Authentication Failure";
@@ -141,6 +141,22 @@ async fn v11_what_is_too_large_or_no_text_closes() {
     let mut socket = Socket::open(at).await;
     socket.say(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#, "x".repeat(65_000))).await;
     assert_eq!(said(&socket.next().await.unwrap()).0, -32000, "up to the limit it is read");
+}
+
+#[tokio::test]
+async fn who_closes_is_answered() {
+    let (server, client) = with_client(&[]).await;
+    let stranger = Socket::open(server.verto()).await;
+    let member = Socket::member(server.verto(), &client).await;
+    for mut socket in [stranger, member] {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+        socket.send(Message::Close(Some(frame))).await;
+        assert_eq!(
+            socket.last_words().await,
+            (vec![], Some(1000)),
+            "RFC 6455, 5.5.1: the frame is sent back"
+        );
+    }
 }
 
 #[tokio::test]
