@@ -362,6 +362,19 @@ async fn broadcasts_and_new_recipients_are_counted_apart() {
     assert_eq!(said(&party.bens.ask("verto.info", message(&to(3), "x")).await).0, -32002, "not a new one");
 }
 
+/// Waits until a login was written down as refused for this reason.
+async fn wait_for_record(server: &TestServer, reason: &str) {
+    for _ in 0..100 {
+        let (_, page) = answer(server.admin(Method::GET, "/v1/admin/audit")).await;
+        let mut lines = page["records"].as_array().unwrap().iter();
+        if lines.any(|line| line["action"] == "client.login" && line["detail"] == reason) {
+            return;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the audit record does not say: {reason}");
+}
+
 #[tokio::test]
 async fn v55_the_17th_member_finds_the_channel_full_until_somebody_goes() {
     let server = start(&[]).await;
@@ -373,6 +386,7 @@ async fn v55_the_17th_member_finds_the_channel_full_until_somebody_goes() {
     let late = issue(&server, &channel, None).await;
     let mut socket = Socket::open(server.verto()).await;
     assert_eq!(said(&socket.ask("login", late.login()).await), (-32001, "Channel full"));
+    wait_for_record(&server, "the realm is full").await;
     members.pop();
     let begun = Instant::now();
     while socket.ask("login", late.login()).await["result"]["message"] != "logged in" {

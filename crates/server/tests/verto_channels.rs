@@ -6,7 +6,8 @@
     reason = "test code: a broken assumption should fail the test, loudly"
 )]
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
+use reqwest::header::{self, HeaderValue};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use testkit::server::{TestServer, answer, http_client};
 
@@ -54,6 +55,13 @@ async fn a_channel_is_made_listed_changed_and_deleted() {
         assert_eq!(answer(server.admin(Method::DELETE, &place)).await.0, expected);
     }
     assert_eq!(answer(server.admin(Method::GET, &place)).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_an_operator_does_not_say_fits_what_is_configured() {
+    let server = TestServer::start_verto(&[("limits.capacity_max", "4")]).await;
+    let (status, made) = answer(server.admin(Method::POST, "/v1/admin/channels")).await;
+    assert_eq!((status, &made["capacity"]), (StatusCode::CREATED, &json!(4)), "{made}");
 }
 
 #[tokio::test]
@@ -218,6 +226,19 @@ async fn v60_a_known_session_is_its_cookies_and_nobody_elses() {
 }
 
 /// Item 61, and the order of the rules of 8.4.
+/// What else runs on this host may set cookies of any bytes.
+#[tokio::test]
+async fn cookies_of_others_hide_no_visitor() {
+    let server = TestServer::start_verto(&[]).await;
+    let channel = server.create_channel(&json!({"admission": "open"})).await;
+    let named = json!({"sessionId": SESSION});
+    let visitor = cookie_of(&post(&server, &channel, &named).send().await.unwrap());
+    let cookies = format!("name=Zoë; {COOKIE}={visitor}; x");
+    let cookies = HeaderValue::from_bytes(cookies.as_bytes()).unwrap();
+    let again = post(&server, &channel, &named).header(header::COOKIE, cookies);
+    assert_eq!(status(again).await, 201);
+}
+
 #[tokio::test]
 async fn v61_a_missing_malformed_or_foreign_session_is_refused() {
     let server = TestServer::start_verto(&[("limits.issues_per_minute", "3")]).await;
@@ -472,6 +493,28 @@ async fn v64_a_page_carries_a_password_only_where_that_is_set_and_only_for_a_kno
     let second = page(format!("/peers/{carrying}"), Some(&cookie)).await;
     assert_eq!(value(&first, "clientId"), value(&second, "clientId"));
     assert_ne!(value(&first, "password"), value(&second, "password"));
+}
+
+#[tokio::test]
+async fn what_only_looks_is_given_nothing() {
+    let server = TestServer::start_verto(&[]).await;
+    let known = server.create_channel(&json!({"admission": "open"})).await;
+    let cookie = format!("{COOKIE}={}", cookie_of(&post(&server, &known, &json!({})).send().await.unwrap()));
+    let channel = server.create_channel(&json!({"admission": "open", "delivery": "page"})).await;
+    for (path, expected) in [
+        (format!("/v1/channels/{channel}/clients"), 405),
+        (format!("/peers/{channel}/sessions?sessionId={SESSION}"), 405),
+        (format!("/peers/{channel}"), 200),
+        (format!("/join/{channel}"), 200),
+    ] {
+        let request = at(&server, Method::HEAD, &path).header(header::COOKIE, &cookie);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), expected, "{path}");
+        assert_eq!(response.headers().contains_key(header::ALLOW), expected == 405, "{path}");
+        assert!(!response.headers().contains_key(header::SET_COOKIE), "{path}");
+    }
+    let (_, shown) = answer(server.admin(Method::GET, &format!("/v1/admin/channels/{channel}"))).await;
+    assert_eq!(shown["clients"], json!([]), "nobody became a client");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::header;
+use reqwest::{Method, header};
 use serde_json::{Value, json};
 use testkit::clients::verto::{Credential, Socket, channel, issue, start};
 use testkit::server::{TestServer, http_client};
@@ -94,6 +94,32 @@ async fn v62_a_socket_opens_for_the_channels_own_pages() {
     let headers = [("origin", own.as_str())];
     let mut socket = Socket::open_on(at, &format!("/peers/{closed}/clients"), &headers).await.unwrap();
     assert!(!is_in(&socket.ask("login", client.login()).await), "another channel's path");
+}
+
+#[tokio::test]
+async fn what_opens_no_socket_is_a_problem() {
+    let server = start(&[]).await;
+    let channel = channel(&server, json!({})).await;
+    for path in ["/verto".to_owned(), format!("/peers/{channel}/clients")] {
+        for (method, expected, code) in [
+            (Method::GET, 400, "malformed"),
+            (Method::HEAD, 405, ""),
+            (Method::POST, 405, "method-not-allowed"),
+        ] {
+            let request = http_client().request(method.clone(), format!("http://{}{path}", server.verto()));
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status().as_u16(), expected, "{method} {path}");
+            assert_eq!(
+                response.headers()[header::CONTENT_TYPE],
+                "application/problem+json",
+                "{method} {path}"
+            );
+            if method != Method::HEAD {
+                let problem: Value = response.json().await.unwrap();
+                assert_eq!(problem["type"], format!("urn:countersign:problem:{code}"), "{method} {path}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

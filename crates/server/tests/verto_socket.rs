@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use testkit::clients::verto::{Credential, Socket, channel, issue, start};
 use testkit::server::TestServer;
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 const REQUIRED: &str = "Authentication Required";
 const FAILURE: &str = "Authentication Failure";
@@ -144,6 +144,22 @@ async fn v11_what_is_too_large_or_no_text_closes() {
 }
 
 #[tokio::test]
+async fn who_closes_is_answered() {
+    let (server, client) = with_client(&[]).await;
+    let stranger = Socket::open(server.verto()).await;
+    let member = Socket::member(server.verto(), &client).await;
+    for mut socket in [stranger, member] {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+        socket.send(Message::Close(Some(frame))).await;
+        assert_eq!(
+            socket.last_words().await,
+            (vec![], Some(1000)),
+            "RFC 6455, 5.5.1: the frame is sent back"
+        );
+    }
+}
+
+#[tokio::test]
 async fn v12_pings_are_answered_and_come_every_25_seconds() {
     let server = start(&[("authenticate_seconds", 60)]).await;
     let mut socket = Socket::open(server.verto()).await;
@@ -243,8 +259,10 @@ async fn v19_what_is_wrong_with_a_login_is_told_neither_by_words_nor_by_time() {
         took.sort_unstable();
         took[100].as_secs_f64() * 1_000.0
     });
-    let spread = middle.iter().copied().fold(0.0, f64::max) - middle.iter().copied().fold(f64::MAX, f64::min);
-    assert!(spread < 1.0, "{middle:?} ms");
+    let longest = middle.iter().copied().fold(0.0, f64::max);
+    let spread = longest - middle.iter().copied().fold(f64::MAX, f64::min);
+    // One more question to the database would be half of it, however fast the machine.
+    assert!(spread < 1.0 && spread < 0.3 * longest, "{middle:?} ms");
 }
 
 #[tokio::test]
@@ -349,6 +367,7 @@ async fn v23_v29_a_session_id_of_other_characters_is_refused() {
         json!({"login": right}),
         json!({"login": 7, "passwd": client.password}),
         json!({"login": right, "passwd": 7}),
+        json!({"passwd": 7}),
         json!({"login": right, "passwd": client.password, "loginParams": {"x": "y".repeat(2_000)}}),
     ] {
         assert_eq!(said(&socket.ask("login", params.clone()).await), (-32001, FAILURE), "{params}");

@@ -46,8 +46,8 @@ pub struct Leaving {
 }
 
 impl Store {
-    /// Returns a client that is not revoked, with what is set for its channel but its origins, which are compared elsewhere. Takes no write
-    /// lock.
+    /// Returns a client that is not revoked, with what is set for its channel. Asks the same of the database whether there is one or not, so
+    /// that the time does not tell. Takes no write lock.
     ///
     /// # Errors
     /// `Unavailable`, `Corrupt`.
@@ -62,11 +62,14 @@ impl Store {
         .bind(client.to_string())
         .fetch_optional(&self.readers)
         .await?;
+        let origins = sqlx::query(
+            "SELECT o.origin FROM channel_clients k JOIN channel_origins o ON o.channel_id = k.channel_id
+             WHERE k.client_id = $1 ORDER BY o.place",
+        )
+        .bind(client.to_string())
+        .fetch_all(&self.readers)
+        .await?;
         let Some(row) = row else { return Ok(None) };
-        let origins = sqlx::query("SELECT origin FROM channel_origins WHERE channel_id = $1 ORDER BY place")
-            .bind(text(&row, "channel_id")?)
-            .fetch_all(&self.readers)
-            .await?;
         let origins = origins.iter().map(|row| text(row, "origin")).collect::<Result<_, _>>()?;
         Ok(Some((read(&row)?, channels::rules(&row, origins)?)))
     }

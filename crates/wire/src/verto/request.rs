@@ -141,7 +141,9 @@ fn id_of_broken(text: &str) -> Option<Id> {
     struct Envelope {
         id: Value,
     }
-    let envelope: Envelope = serde_json::from_str(text).ok()?;
+    // A list is no envelope, though its first item could be read as the first member of one.
+    let object = text.trim_start().starts_with('{').then_some(text)?;
+    let envelope: Envelope = serde_json::from_str(object).ok()?;
     envelope.id.try_into().ok()
 }
 
@@ -198,6 +200,11 @@ fn names(params: Option<Map<String, Value>>) -> Option<Vec<String>> {
 
 impl Login {
     fn read(mut params: Map<String, Value>) -> Self {
+        let password = match params.remove("passwd") {
+            None => None,
+            Some(Value::String(password)) => Some(password),
+            Some(_) => return Self::Malformed,
+        };
         let name = match params.remove("login") {
             None => return Self::Priming,
             Some(Value::String(name)) if name.is_empty() => return Self::Priming,
@@ -214,9 +221,7 @@ impl Login {
         }
         let signature = params.get("loginParams").and_then(|given| given.get("signature")?.as_str());
         let signature = signature.map(str::to_owned);
-        let (Some(name), Some(password)) = (name, params.remove("passwd").and_then(text_of)) else {
-            return Self::Malformed;
-        };
+        let (Some(name), Some(password)) = (name, password) else { return Self::Malformed };
         let name = name.split_once('@').map_or(name.as_str(), |(name, _)| name).to_owned();
         Self::Shown(Credentials { name, password: Masked(password), sessid, signature })
     }

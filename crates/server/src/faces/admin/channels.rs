@@ -45,7 +45,7 @@ async fn create(
     let CreateChannel { channel_id, settings } = body.read(CreateChannel::decode).await?;
     let id = channel_id.map(|text| text.parse()).transpose();
     let id = id.map_err(|_| Problem::malformed("channelId is a lower-case UUIDv4."))?;
-    let rules = changed(ChannelRules::default(), settings)?;
+    let rules = changed(app.channels.default_rules(), settings)?;
     let made = app.channels.create(&grant, id, rules, from).await?;
     let place = HeaderValue::try_from(format!("/v1/admin/channels/{}", made.channel.id));
     let place = place.map_err(|_| Problem::UNAVAILABLE)?;

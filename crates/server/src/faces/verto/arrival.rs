@@ -31,9 +31,10 @@ fn claimed_origin(app: &App, headers: &HeaderMap) -> ClaimedOrigin {
 }
 
 fn visitor(headers: &HeaderMap) -> Option<Secret> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut cookies =
-        lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    let lines = headers.get_all(header::COOKIE).iter();
+    // Each for itself: another cookie of this host may be no ASCII.
+    let cookies = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let mut cookies = cookies.filter_map(|cookie| std::str::from_utf8(cookie).ok()?.trim().split_once('='));
     cookies.find(|(name, _)| *name == COOKIE).map(|(_, value)| Secret::new(value))
 }
 

@@ -153,7 +153,10 @@ impl<'a> Conversation<'a> {
         let app = &self.face.app;
         let seat = match app.exchange.reserve(believed.channel, believed.client, believed.capacity) {
             Ok(seat) => seat,
-            Err(no_seat) => return fault(no_seat).into(),
+            Err(no_seat) => {
+                app.exchange.note_no_seat(no_seat, believed.channel, believed.client, self.door.from);
+                return fault(no_seat).into();
+            }
         };
         let member = match app.channels.enter(&self.door, believed).await {
             Ok(member) => member,

@@ -79,7 +79,10 @@ async fn open(
     }
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
+        Err(WebSocketUpgradeRejection::MethodNotGet(_)) => {
+            return Problem::METHOD_NOT_ALLOWED.into_response();
+        }
+        Err(_) => return Problem::malformed("This path takes WebSockets only.").into_response(),
     };
     let Some(seat) = face.app.verto_sockets.enter(from.block()) else {
         return Problem::UNAVAILABLE.into_response();

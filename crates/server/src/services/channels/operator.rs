@@ -44,6 +44,13 @@ pub struct InvitedVisitors {
 }
 
 impl Channels {
+    /// Returns what holds for a channel of which its operator says nothing.
+    #[must_use]
+    pub fn default_rules(&self) -> ChannelRules {
+        let capacity = ChannelRules::DEFAULT_CAPACITY.min(self.config.limits.capacity_max);
+        ChannelRules { capacity, ..ChannelRules::default() }
+    }
+
     /// Makes a channel; under this id if there is one.
     ///
     /// # Errors
@@ -108,8 +115,12 @@ impl Channels {
     ) -> Result<ChannelView, Refusal> {
         require(grant)?;
         let mut found = self.store.channel(channel).await?.ok_or(Refusal::NotFound)?;
+        let capacity = found.rules.capacity;
         found.rules = change(found.rules)?;
-        self.check(&found.rules)?;
+        // A capacity that was set under another configuration stays until it is set again.
+        if found.rules.capacity != capacity {
+            self.check(&found.rules)?;
+        }
         let (actor, subject) = (actor(grant), channel.short());
         let line = entry(Act::by(&actor, "channel.change", &subject, from));
         let changed = self.store.change_channel(channel, &found.rules, &line).await;

@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use backend::ChannelRecord;
 use identity::{
     Admission, ChannelRules, CookieBinding, Grant, Permissions, Principal, Secret, SessidPolicy, UserId,
 };
@@ -105,6 +106,25 @@ fn peer(last: u8) -> Peer {
 }
 
 const DENIED: LoginRefused = LoginRefused::Denied { close: false };
+
+#[tokio::test]
+async fn a_capacity_of_another_configuration_hinders_no_other_change() {
+    let limits = VertoLimits { capacity_max: 20, ..VertoLimits::default() };
+    let stage = Stage::with(open(), limits).await;
+    let channel = ChannelRecord {
+        id: ChannelId::from_random(1),
+        rules: ChannelRules { capacity: 64, ..open() },
+        created_at: now(),
+    };
+    let line = entry(Act::by("", "channel.create", "", peer(9)));
+    stage.channels.store.create_channel(&channel, &line).await.unwrap();
+    let (grant, id) = (operator(), channel.id);
+    let renamed = |rules| Ok(ChannelRules { topic: "Fire drill".into(), ..rules });
+    let view = stage.channels.change(&grant, id, renamed, peer(9)).await.unwrap();
+    assert_eq!((view.channel.rules.capacity, view.channel.rules.topic.as_str()), (64, "Fire drill"));
+    let larger = |rules| Ok(ChannelRules { capacity: 65, ..rules });
+    assert!(matches!(stage.channels.change(&grant, id, larger, peer(9)).await, Err(Refusal::Malformed(_))));
+}
 
 /// Item 63.
 #[tokio::test]

@@ -201,6 +201,13 @@ impl Exchange {
         self.audit.counted(Act::by(&actor, action, &subject, from), Outcome::Accepted);
     }
 
+    /// Writes into the audit record that a client was believed, and found no seat.
+    pub fn note_no_seat(&self, no_seat: NoSeat, channel: ChannelId, client: ClientId, from: Peer) {
+        let (actor, subject, detail) = (client.short(), channel.short(), no_seat.to_string());
+        let act = Act { detail: &detail, ..Act::by(&actor, "client.login", &subject, from) };
+        self.audit.counted(act, Outcome::Refused);
+    }
+
     /// Says something to one client of the speaker's channel; returns whether it is there to be told.
     pub fn tell(&self, party: Party<'_>, to: ClientId, message: Arc<str>) -> bool {
         let live = self.live();
