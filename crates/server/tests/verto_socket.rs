@@ -11,6 +11,7 @@ use testkit::clients::verto::{Credential, Socket, channel, issue, start};
 use testkit::server::TestServer;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
@@ -141,6 +142,20 @@ async fn v11_what_is_too_large_or_no_text_closes() {
     let mut socket = Socket::open(at).await;
     socket.say(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#, "x".repeat(65_000))).await;
     assert_eq!(said(&socket.next().await.unwrap()).0, -32000, "up to the limit it is read");
+}
+
+#[tokio::test]
+async fn who_closes_is_answered_with_its_own_code() {
+    let (server, client) = with_client(&[("takeover_seconds", 1)]).await;
+    for code in [Some(1000), Some(3000), None] {
+        let mut member = Socket::member(server.verto(), &client).await;
+        let mut stranger = Socket::open(server.verto()).await;
+        for socket in [&mut member, &mut stranger] {
+            let frame = code.map(|code: u16| CloseFrame { code: code.into(), reason: "done".into() });
+            socket.send(Message::Close(frame)).await;
+            assert_eq!(socket.last_words().await, (vec![], code), "not the end of the stream alone");
+        }
+    }
 }
 
 #[tokio::test]

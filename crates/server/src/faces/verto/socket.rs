@@ -94,7 +94,7 @@ async fn listen(
 /// Says the last words and closes, if there is anybody to hear it.
 async fn part(hearing: Hearing<'_>, speaking: Speaking<'_>, over: Over, punt: Option<String>) {
     let (words, code) = match over {
-        Over::Gone => return,
+        Over::Gone => return speaking.echo().await,
         Over::Stopping => (None, close_code::AWAY),
         Over::Slow => (None, close_code::AGAIN),
         Over::Replaced | Over::Revoked if punt.is_some() => (punt, PUNTED),
@@ -193,6 +193,11 @@ impl Speaking<'_> {
                 Err(_) => line.end(Over::Slow),
             }
         }
+    }
+
+    /// Lets the answer go out that waits since the other side's close frame was read (RFC 6455 §5.5.1), if that is why it is gone.
+    async fn echo(mut self) {
+        let _ = timeout(FAREWELL, self.sink.flush()).await;
     }
 
     async fn farewell(mut self, words: Option<String>, close: CloseFrame, patience: Duration) {
