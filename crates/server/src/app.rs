@@ -23,7 +23,7 @@ use crate::metrics::rtcd::RtcdFigures;
 use crate::services::exchange::Exchange;
 use crate::services::hosting::Hosting;
 use crate::services::{
-    Accounts, Calls, CallsParts, Channels, ChannelsConfig, News, RealmRules, Realms, Refusal, Rooms,
+    Accounts, Calls, CallsParts, Channels, ChannelsConfig, News, RealmRules, Realms, Refusal, Rooms, Tell,
 };
 
 /// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
@@ -138,11 +138,7 @@ impl App {
         let takeovers = usize::try_from(verto_limits.takeovers_per_minute).unwrap_or(usize::MAX);
         let exchange = Exchange::new(audit.clone(), &ambient::random()?, verto_limits.takeover, takeovers)?;
         let exchange = Arc::new(exchange);
-        let live = exchange.clone();
-        let tell = Box::new(move |news| match news {
-            News::Revoked { channel, client } => live.revoke(channel, client),
-            News::Ended { channel } => live.end(channel),
-        });
+        let tell = tell_live(exchange.clone(), &channels);
         let (channels, left) = Channels::new(store.clone(), audit.clone(), limits.clone(), channels, tell);
         tasks.spawn(left.run());
         let app = Self {
@@ -192,6 +188,19 @@ impl App {
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
     }
+}
+
+/// Returns what carries the news of the kept channels to the live side.
+fn tell_live(live: Arc<Exchange>, channels: &ChannelsConfig) -> Tell {
+    let domain = channels.gone_on_revoke.then(|| channels.public_url.host().to_owned());
+    Box::new(move |news| match news {
+        News::Revoked { channel, client } => {
+            let domain = domain.as_deref();
+            let gone = domain.map(|domain| crate::faces::verto::last_words(channel, client, domain));
+            live.revoke(channel, client, gone.as_ref());
+        }
+        News::Ended { channel } => live.end(channel),
+    })
 }
 
 /// Counts who is here, for the metrics.

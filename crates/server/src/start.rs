@@ -390,6 +390,7 @@ fn channels_config(config: &Checked, sockets: &Sockets) -> ChannelsConfig {
         ice: face.ice,
         client_idle: face.client_idle,
         channel_idle: face.channel_idle,
+        gone_on_revoke: face.gone_on_revoke,
     }
 }
 

@@ -491,6 +491,48 @@ async fn revoke(server: &TestServer, client: &Credential, socket: &mut Socket) -
 }
 
 #[tokio::test]
+async fn the_others_hear_that_the_revoked_is_gone_where_that_is_set() {
+    for (set, expected) in [("true", true), ("false", false)] {
+        let server = TestServer::start_verto(&[("gone_on_revoke", set)]).await;
+        let here = channel(&server, json!({"content": "strict"})).await;
+        let elsewhere = channel(&server, json!({})).await;
+        let (ana, ben) = (issue(&server, &here, None).await, issue(&server, &here, None).await);
+        let eve = issue(&server, &elsewhere, None).await;
+        let mut anas = Socket::listener(server.verto(), &ana).await;
+        let mut bens = Socket::listener(server.verto(), &ben).await;
+        let mut eves = Socket::listener(server.verto(), &eve).await;
+        // Its words before, its punt alone (`revoke` asserts that), and no word of it after the last.
+        let ready = packed(&json!({"peerStatus": "ready"}));
+        let broadcast = json!({"eventChannel": here, "eventData": ready});
+        anas.ask("verto.broadcast", broadcast).await;
+        anas.push().await;
+        assert_eq!(bens.push().await["params"]["eventData"], ready);
+        revoke(&server, &ana, &mut anas).await;
+        if expected {
+            let heard = bens.push().await["params"].clone();
+            let said = STANDARD.decode(heard["eventData"].as_str().unwrap()).unwrap();
+            assert_eq!(serde_json::from_slice::<Value>(&said).unwrap()["peerStatus"], "gone");
+            assert_eq!(heard["userid"], format!("{}@{DOMAIN}", ana.client));
+            assert_eq!((&heard["sessid"], &heard["eventSerno"]), (&json!(ana.client), &json!(1)));
+        }
+        assert!(bens.is_quiet().await && eves.is_quiet().await, "{set}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_revoked_without_a_socket_is_said_to_be_gone_too() {
+    let server = TestServer::start_verto(&[("gone_on_revoke", "true")]).await;
+    let here = channel(&server, json!({})).await;
+    let (ana, ben) = (issue(&server, &here, None).await, issue(&server, &here, None).await);
+    let mut bens = Socket::listener(server.verto(), &ben).await;
+    drop(Socket::listener(server.verto(), &ana).await);
+    assert!(bens.is_quiet().await, "not for the loss of a socket");
+    let path = format!("/v1/admin/channels/{here}/clients/{}", ana.client);
+    assert_eq!(answer(server.admin(Method::DELETE, &path)).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(bens.push().await["params"]["userid"], format!("{}@{DOMAIN}", ana.client));
+}
+
+#[tokio::test]
 async fn a_channel_that_ends_takes_its_sockets_with_it_strangers_too() {
     let mut party = Party::talk().await;
     let path = format!("/peers/{}/clients", party.here());

@@ -24,6 +24,7 @@ pub use channels::{
     IceOffer, IceServers, InvitedVisitors, IssueRefused, Login, LoginRefused as ClientRefused, Member, News,
     RelayAccess, Wish,
 };
+pub(crate) use channels::Tell;
 pub use realms::{
     Caller, LoginRefused, NotBelieved, Realms, RegisterRefused, Registrar, Registration, Rules as RealmRules,
     UnregisterRefused,

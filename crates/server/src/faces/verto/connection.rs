@@ -166,7 +166,7 @@ impl<'a> Conversation<'a> {
         let attached = seat.attach(self.line, &self.door, welcome);
         if attached.is_err() || !app.channels.is_in(&member) {
             // It was revoked on the way in.
-            app.exchange.revoke(member.channel, member.client);
+            app.exchange.revoke(member.channel, member.client, None);
             return Fault::AuthenticationFailure.into();
         }
         let _ = self.name.set(sessid);

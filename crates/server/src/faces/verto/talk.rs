@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hub::{OutOfTurn, Passage, Step};
-use identity::{ClientId, Content};
+use identity::{ChannelId, ClientId, Content};
 use serde_json::{Value, json};
 use wire::verto::content::Said;
 use wire::verto::{self, Broadcast, Call, Fault, Info, MAX_BODY, MAX_NAME, MAX_NAMES, MAX_PAYLOAD};
@@ -173,6 +173,11 @@ fn step(said: &Said) -> Option<Step<'_>> {
         Said::Description(fingerprints) => Some(Step::Describe(fingerprints)),
         Said::Candidate => Some(Step::Candidate),
     }
+}
+
+/// Returns what the others of its channel hear of a client that was revoked, as if it had left: clients of tessercat's close a call with it.
+pub fn last_words(channel: ChannelId, client: ClientId, domain: &str) -> Arc<str> {
+    verto::gone(&channel.to_string(), &format!("{client}@{domain}")).into()
 }
 
 /// The step's name in the audit record.

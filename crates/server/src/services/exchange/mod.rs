@@ -213,8 +213,8 @@ impl Exchange {
         listener.is_some_and(|line| line.say(Said::Told(Told { from, message })))
     }
 
-    /// Punts a client that was revoked; nothing that it has said is heard any more.
-    pub fn revoke(&self, channel: ChannelId, client: ClientId) {
+    /// Punts a client that was revoked; nothing that it has said is heard any more, but the last words that are put into its mouth.
+    pub fn revoke(&self, channel: ChannelId, client: ClientId, last_words: Option<&Arc<str>>) {
         let (realm, session) = (channel.realm(), client.session());
         let mut live = self.live();
         live.topics.revoke(&realm, session);
@@ -223,6 +223,10 @@ impl Exchange {
         let others: Vec<_> =
             live.topics.attached(&realm).filter_map(|other| live.topics.find(&realm, other)).collect();
         others.iter().filter_map(|other| live.lines.get(other)).for_each(|line| line.unsay(session));
+        if let Some(body) = last_words {
+            live.topics.publish_for(&realm, session, &channel.to_string(), body);
+            live.settle();
+        }
     }
 
     /// Punts every client of a channel that has ended, and closes who was about to log in there.
