@@ -20,6 +20,7 @@ use crate::http::origin::OwnOrigin;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
 use crate::metrics::rtcd::RtcdFigures;
+use crate::metrics::verto::VertoFigures;
 use crate::services::exchange::Exchange;
 use crate::services::hosting::Hosting;
 use crate::services::{
@@ -55,6 +56,8 @@ pub struct App {
     pub hosting: Arc<Hosting>,
     /// Figures under rtcd's names.
     pub figures: RtcdFigures,
+    /// Counters of the verto face.
+    pub verto_figures: VertoFigures,
     /// How much one address or one session may ask.
     pub limits: Arc<Limits>,
     /// Which pages may.
@@ -87,6 +90,8 @@ pub struct Parts {
     pub realm_rules: RealmRules,
     /// What holds for verto channels.
     pub channels: ChannelsConfig,
+    /// Counters of the verto face.
+    pub verto_figures: VertoFigures,
     /// Where people find us.
     pub public_url: PublicUrl,
     /// What the operator should know of the configuration.
@@ -104,7 +109,8 @@ impl App {
     /// # Errors
     /// [`Refusal::Unavailable`] when the operating system has no chance to give.
     pub fn start(parts: Parts) -> Result<(Self, Tasks), Refusal> {
-        let Parts { store, media, events, admin_token, realm_rules, channels, public_url, warnings } = parts;
+        let Parts { store, media, events, admin_token, realm_rules, channels, .. } = parts;
+        let Parts { verto_figures, public_url, warnings, .. } = parts;
         let mut tasks = JoinSet::new();
         let (audit, audit_task) = Audit::new(store.clone());
         tasks.spawn(audit_task.run());
@@ -151,6 +157,7 @@ impl App {
             calls,
             hosting,
             figures,
+            verto_figures,
             limits,
             origin: OwnOrigin::new(public_url.clone()),
             public_url,
@@ -176,7 +183,8 @@ impl App {
     /// Returns a way to count who is here, which keeps nothing alive.
     #[must_use]
     pub fn census(&self) -> Census {
-        Census { calls: Arc::downgrade(&self.calls), stop: Arc::downgrade(&self.stop) }
+        let (calls, exchange) = (Arc::downgrade(&self.calls), Arc::downgrade(&self.exchange));
+        Census { calls, exchange, stop: Arc::downgrade(&self.stop) }
     }
 
     /// Returns a number that no other connection of this process has.
@@ -207,6 +215,7 @@ fn tell_live(live: Arc<Exchange>, channels: &ChannelsConfig) -> Tell {
 #[derive(Clone)]
 pub struct Census {
     calls: Weak<Calls>,
+    exchange: Weak<Exchange>,
     stop: Weak<watch::Sender<bool>>,
 }
 
@@ -219,6 +228,10 @@ pub struct Present {
     pub rooms: usize,
     /// Open WebSockets.
     pub connections: usize,
+    /// Clients in verto channels.
+    pub verto_clients: usize,
+    /// Those of the WebSockets that are of the verto face.
+    pub verto_sockets: usize,
 }
 
 impl Census {
@@ -227,7 +240,9 @@ impl Census {
     pub fn take(&self) -> Present {
         let (sessions, rooms) = self.calls.upgrade().map(|calls| calls.count()).unwrap_or_default();
         let connections = self.stop.upgrade().map(|stop| stop.receiver_count()).unwrap_or_default();
-        Present { sessions, rooms, connections }
+        let exchange = self.exchange.upgrade();
+        let (verto_clients, verto_sockets) = exchange.map(|exchange| exchange.count()).unwrap_or_default();
+        Present { sessions, rooms, connections, verto_clients, verto_sockets }
     }
 }
 

@@ -551,6 +551,36 @@ async fn a_channel_that_ends_takes_its_sockets_with_it_strangers_too() {
 }
 
 #[tokio::test]
+async fn what_happens_in_channels_is_counted() {
+    let mut party = Party::talk().await;
+    let ben = party.ben.client.clone();
+    let broadcast = json!({"eventChannel": party.here(), "data": 1});
+    party.anas.ask("verto.broadcast", broadcast).await;
+    party.anas.ask("verto.broadcast", json!({"eventChannel": party.eve.channel, "data": 1})).await;
+    party.anas.ask("verto.info", message(&ben, "x")).await;
+    party.anas.ask("verto.info", message(&party.eve.client, "x")).await;
+    // No refusal, whatever it looks like.
+    party.anas.ask("echo", json!({"code": -32002})).await;
+    let stranger = Socket::open(party.server.verto()).await;
+    for heard in ["verto.event", "verto.info"] {
+        assert_eq!(party.bens.push().await["method"], heard);
+    }
+    revoke(&party.server, &party.ben, &mut party.bens).await;
+    let expected = [
+        ("verto_clients", 2.0),
+        ("verto_sockets", 3.0),
+        ("verto_broadcasts", 1.0),
+        ("verto_messages", 1.0),
+        (r#"verto_refusals_total{code="-32002"}"#, 2.0),
+        (r#"verto_punts_total{reason="revoked"}"#, 1.0),
+    ];
+    for (name, expected) in expected {
+        assert!((party.server.metric(name).await - expected).abs() < 0.5, "{name}");
+    }
+    drop(stranger);
+}
+
+#[tokio::test]
 async fn steps_towards_a_call_are_recorded_signed_and_without_what_was_said() {
     let mut party = Party::gather(json!({"content": "strict"}), &[]).await;
     let offer = packed(&json!({"peerAction": "offer", "peerName": "Ana"}));

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use wire::Masked;
 use wire::verto::content::{NotKnown, Said, check_presence};
 use wire::verto::{
-    self, Broadcast, Call, Credentials, Fault, Frame, Id, Info, Login, client_ready, error, event, gone, info,
-    message, punt, refused_in_result, result,
+    self, Broadcast, Call, Credentials, Fault, Frame, Id, Info, Login, client_ready, error, event, gone,
+    info, message, punt, refused_in_result, result,
 };
 
 fn call(method: &str, params: Value) -> Call {

@@ -69,7 +69,7 @@ impl Talking<'_> {
     fn broadcast(&mut self, broadcast: &Broadcast) -> Done {
         match self.spread(broadcast) {
             Ok(()) => Done::Result(Members::new()),
-            Err(fault) => Done::Result(verto::refused_in_result(fault)),
+            Err(fault) => Done::RefusedInResult(fault),
         }
     }
 
@@ -90,6 +90,7 @@ impl Talking<'_> {
         let userid = format!("{}@{}", self.member.client, self.face.domain);
         let body: Arc<str> = broadcast.shared(&topic, &userid).into();
         exchange.broadcast(self.party, &topic, &body);
+        self.face.app.verto_figures.broadcast();
         Ok(())
     }
 
@@ -119,6 +120,9 @@ impl Talking<'_> {
             let message = verto::message(&from, &format!("{to}@{}", self.face.domain), body, beside);
             self.face.app.exchange.tell(self.party, to, message.into())
         };
+        if delivered {
+            self.face.app.verto_figures.message();
+        }
         let sent = json!({"message": "SENT", "delivered": u8::from(delivered)});
         let Value::Object(sent) = sent else { return Err(Fault::Internal) };
         Ok(Done::Result(sent))

@@ -239,10 +239,11 @@ impl Exchange {
         strangers.iter().filter_map(|id| live.lines.get(id)).for_each(|line| line.end(Over::Revoked));
     }
 
-    /// Returns how many clients are in all channels.
+    /// Returns how many clients are in all channels, and how many sockets are open.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.live().topics.count()
+    pub fn count(&self) -> (usize, usize) {
+        let live = self.live();
+        (live.topics.count(), live.lines.len())
     }
 
     /// Returns the clients of a channel that are in it.
