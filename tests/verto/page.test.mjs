@@ -167,6 +167,35 @@ test("a third asks to join, and the three are one call until one leaves it", { t
   await pages.Ben.getByRole("button", { name: "Ask to join the call of Ana" }).waitFor();
 });
 
+test("on a phone: the list covers the call, and nothing covers the list", { timeout: 120_000 }, async (t) => {
+  const face = await startFace(t);
+  const channel = await face.channel({ admission: "open" });
+  const browser = await startBrowser(t);
+  const enter = async (name) => join(await openProfile(t, browser, face), `${face.origin}/peers/${channel}`, name);
+  const long = "Benjamin Longname The Third";
+  const [ana, ben, cho] = [await enter("Ana"), await enter(long), await enter("Cho")];
+  await call(ben, ana, { caller: long, called: "Ana" });
+  await receivesAll(ana);
+  const list = ana.locator("#people");
+  await list.waitFor();
+  await ana.setViewportSize({ width: 320, height: 568 });
+  await list.waitFor({ state: "hidden" });
+  await ana.getByRole("button", { name: "People" }).click();
+  await list.getByText("in your call").waitFor();
+  assert.equal(await list.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth, null), 0, "a long name makes room");
+  await cho.getByRole("button", { name: "Ask to join the call of Ana" }).click();
+  // A click waits until nothing lies over what it is to hit.
+  await ana.getByRole("button", { name: "Refuse" }).click({ trial: true });
+  await list.getByRole("heading").click({ trial: true });
+  await list.getByRole("button", { name: "Close" }).click();
+  await ana.getByRole("button", { name: "Accept" }).click();
+  await receivesAll(ana, 2);
+  await ana.getByRole("button", { name: "Check the connection to Cho" }).click();
+  await ana.locator(".verdict").waitFor();
+  const page = await ana.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(page <= 320, `${page} pixels`);
+});
+
 test("v66: the same page twice in one browser: the first is sent away and stays so", { timeout: 60_000 }, async (t) => {
   const face = await startFace(t);
   const channel = await face.channel({ admission: "open" });
