@@ -23,6 +23,15 @@ test("a call is offered, accepted and closed; whoever called is polite", () => {
   assert.deepEqual([ana.busy(), ben.busy()], [false, false]);
 });
 
+test("a description goes on with what stands beside it", () => {
+  const ana = new Dialogs("a");
+  ana.call("b", null, 0);
+  ana.hear("b", action("accept"), 1);
+  const description = { type: "offer" as const, sdp: "v=0" };
+  const beside = { fingerprints: ["sha-256 AB"], vouched: { signature: "s", key: "k" } };
+  assert.deepEqual(ana.hear("b", { kind: "description", description }, 2, beside), [{ act: "signal", peer: "b", signal: { description, beside } }]);
+});
+
 test("only the peer of an open dialog is listened to", () => {
   const ana = new Dialogs("a");
   for (const message of [action("accept"), action("close"), action("error"), candidate]) {
@@ -51,7 +60,9 @@ test("a call may be refused, cancelled, or fail", () => {
   ben.hear("a", action("offer"), 2);
   assert.deepEqual(ben.close("a", 3), [tell("a", "close"), { act: "shut", peer: "a", why: "ours" }]);
   ben.call("a", null, 4);
-  assert.deepEqual(ben.fail("a", 5), [tell("a", "error"), { act: "shut", peer: "a", why: "failed" }]);
+  assert.deepEqual(ben.fail("a", "failed", 5), [tell("a", "error"), { act: "shut", peer: "a", why: "failed" }]);
+  ben.call("a", null, 6);
+  assert.deepEqual(ben.fail("a", "forged", 7), [tell("a", "error"), { act: "shut", peer: "a", why: "forged" }]);
 });
 
 test("two who call each other are in one call", () => {

@@ -24,6 +24,19 @@ test("a line logs in, subscribes, and hears others but not itself", async (t) =>
   assert.deepEqual(told, ["ready", `heard ${BEN} x`, `told ${BEN} y`]);
 });
 
+test("a signature goes beside the message, and one of another comes with its key", async (t) => {
+  const { line, server, told } = setUp(t);
+  line.start();
+  await server.letsIn("p1");
+  const done = line.tell(BEN, "x", "mine");
+  await server.answers("verto.info", { sessid: "s", msg: { to: BEN, body: "x" }, signature: "mine" }, { message: "SENT", delivered: 1 });
+  await done;
+  const msg = { from: BEN, to: `${ANA}@host`, body: "y" };
+  server.pushes("verto.info", { msg, signature: "bens", key: "k" });
+  server.pushes("verto.info", { msg, signature: "bens" });
+  assert.deepEqual(told.slice(1), [`told ${BEN} y signed bens of k`, `told ${BEN} y`], "a signature of nobody is none");
+});
+
 test("a line that breaks comes back by the same password, and by a new one when the lease is over", async (t) => {
   const { line, server, told, asked } = setUp(t, { password: "p2" });
   line.start();
@@ -146,7 +159,7 @@ function setUp(t: TestContext, renewed: { password: string } | LineEnding | null
   const events: LineEvents = {
     ready: () => told.push("ready"),
     heard: (from, payload) => told.push(`heard ${from} ${payload}`),
-    told: (from, payload) => told.push(`told ${from} ${payload}`),
+    told: (from, payload, { vouched }) => told.push(`told ${from} ${payload}${vouched ? ` signed ${vouched.signature} of ${vouched.key}` : ""}`),
     alive: () => told.push("alive"),
     broken: () => told.push("broken"),
     over: (ending) => told.push(`over ${ending}`),

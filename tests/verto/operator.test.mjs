@@ -60,7 +60,9 @@ test("an operator makes a channel in the console, invites, sees who is there, an
   });
 
   await t.test("removes the channel: its address leads nowhere", async () => {
+    const used = await link();
     await page.getByRole("button", { name: "Create invitation" }).click();
+    await until("there is another link", async () => (await link()) !== used);
     const ben = await join(await openProfile(t, browser, face, refusals), await link(), "Ben");
     await isOnline(ben);
     await page.getByRole("button", { name: "Remove channel" }).click();

@@ -32,10 +32,11 @@ test("two pages call each other, and the media go directly between them", { time
     await goesDirectly(ana, ben);
   });
 
-  await t.test("both read the same digits", async () => {
+  await t.test("both read the same digits, and have verified each other's signature", async () => {
     const digits = async (page, name) => {
       await page.getByRole("button", { name: `Check the connection to ${name}` }).click();
       await page.getByText("go directly").waitFor();
+      await page.locator(".verdict").getByText("Verified", { exact: true }).waitFor();
       const text = await page.locator(".comparison").textContent();
       await page.keyboard.press("Escape");
       await page.locator(".comparison").waitFor({ state: "detached" });
@@ -110,6 +111,42 @@ test("two pages call each other, and the media go directly between them", { time
   });
 });
 
+for (const [what, bend] of [
+  ["the signature is another's", ({ signature }) => ({ signature: `${signature[0] === "A" ? "B" : "A"}${signature.slice(1)}` })],
+  ["the key is another's", () => ({ key: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" })],
+  ["the server read another certificate in it", () => ({ fingerprints: [`sha-256 ${Array(32).fill("AB").join(":")}`] })],
+]) {
+  test(`a call is refused when ${what}`, { timeout: 60_000 }, async (t) => {
+    const face = await startFace(t);
+    const channel = await face.channel({ admission: "open" });
+    const browser = await startBrowser(t);
+    const link = `${face.origin}/peers/${channel}`;
+    const anas = await openProfile(t, browser, face);
+    await anas.addInitScript(`window.bend = ${bend}`);
+    await anas.addInitScript(bendDescriptions);
+    const ana = await join(anas, link, "Ana");
+    const ben = await join(await openProfile(t, browser, face), link, "Ben");
+    await call(ana, ben, { caller: "Ana", called: "Ben" });
+    await ana.getByText("The call was refused: the certificate that came is not Ben’s. Somebody may stand between you.").waitFor();
+    await isIdle(ana, "Ben");
+    await ben.getByText("There is no connection to Ana.").waitFor();
+    await isIdle(ben, "Ana");
+  });
+}
+
+/** In the page: what comes beside a description is bent on its way in. */
+function bendDescriptions() {
+  window.WebSocket = class extends window.WebSocket {
+    set onmessage(listener) {
+      super.onmessage = (event) => {
+        const message = JSON.parse(event.data);
+        if (message.params?.signature) Object.assign(message.params, window.bend(message.params));
+        listener.call(this, new MessageEvent("message", { data: JSON.stringify(message) }));
+      };
+    }
+  };
+}
+
 test("a third asks to join, and the three are one call until one leaves it", { timeout: 120_000 }, async (t) => {
   const face = await startFace(t);
   const channel = await face.channel({ admission: "open" });
@@ -128,6 +165,35 @@ test("a third asks to join, and the three are one call until one leaves it", { t
   await until("the others go on", async () => (await tiles(pages.Ana).count()) === 2 && (await tiles(pages.Cho).count()) === 2);
   await Promise.all([receivesAll(pages.Ana), receivesAll(pages.Cho)]);
   await pages.Ben.getByRole("button", { name: "Ask to join the call of Ana" }).waitFor();
+});
+
+test("on a phone: the list covers the call, and nothing covers the list", { timeout: 120_000 }, async (t) => {
+  const face = await startFace(t);
+  const channel = await face.channel({ admission: "open" });
+  const browser = await startBrowser(t);
+  const enter = async (name) => join(await openProfile(t, browser, face), `${face.origin}/peers/${channel}`, name);
+  const long = "Benjamin Longname The Third";
+  const [ana, ben, cho] = [await enter("Ana"), await enter(long), await enter("Cho")];
+  await call(ben, ana, { caller: long, called: "Ana" });
+  await receivesAll(ana);
+  const list = ana.locator("#people");
+  await list.waitFor();
+  await ana.setViewportSize({ width: 320, height: 568 });
+  await list.waitFor({ state: "hidden" });
+  await ana.getByRole("button", { name: "People" }).click();
+  await list.getByText("in your call").waitFor();
+  assert.equal(await list.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth, null), 0, "a long name makes room");
+  await cho.getByRole("button", { name: "Ask to join the call of Ana" }).click();
+  // A click waits until nothing lies over what it is to hit.
+  await ana.getByRole("button", { name: "Refuse" }).click({ trial: true });
+  await list.getByRole("heading").click({ trial: true });
+  await list.getByRole("button", { name: "Close" }).click();
+  await ana.getByRole("button", { name: "Accept" }).click();
+  await receivesAll(ana, 2);
+  await ana.getByRole("button", { name: "Check the connection to Cho" }).click();
+  await ana.locator(".verdict").waitFor();
+  const page = await ana.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(page <= 320, `${page} pixels`);
 });
 
 test("v66: the same page twice in one browser: the first is sent away and stays so", { timeout: 60_000 }, async (t) => {

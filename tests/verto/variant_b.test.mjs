@@ -125,6 +125,8 @@ test("a page of variant B and ours call each other", { timeout: 120_000 }, async
     await old.evaluate((id) => window.peer.accept(id), ours.id);
     await Promise.all([receivesAll(ours), receivesAll(old)]);
     await goesDirectly(ours, old);
+    await ours.getByRole("button", { name: `Check the connection to ${called}` }).click();
+    await ours.locator(".verdict").getByText("Not verified", { exact: true }).waitFor();
     await old.evaluate(() => window.peer.close());
     await isIdle(ours, called);
   });
@@ -156,7 +158,7 @@ test("a certificate that changes within a call ends it", { timeout: 60_000 }, as
     const other = Array(32).fill("AB").join(":");
     return window.peer.tell(id, { type: "offer", sdp: sdp.replace(/^(a=fingerprint:sha-256 ).*$/gm, `$1${other}`) });
   }, ours.id);
-  await ours.getByText(`There is no connection to ${called}.`).waitFor();
+  await ours.getByText(`The call was refused: the certificate that came is not ${called}’s.`).waitFor();
   await isFree(old);
 });
 

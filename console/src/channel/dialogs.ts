@@ -1,5 +1,6 @@
 import type { Description, PeerAction, PeerMessage } from "./payload.ts";
 import { SILENCE_MS } from "./presence.ts";
+import { NOTHING, type Beside } from "./vouching.ts";
 
 /**
  * `calling`: we have offered, and wait. `asked`: the other has offered, and waits for the person here. `open`: one has accepted; media are
@@ -17,7 +18,7 @@ export interface Dialog {
 }
 
 /** Why a dialog is over. */
-export type Ending = "closed" | "refused" | "failed" | "gone" | "silent" | "ours";
+export type Ending = "closed" | "refused" | "failed" | "forged" | "gone" | "silent" | "ours";
 
 /** What is to be done, in this order. */
 export type Act =
@@ -29,7 +30,7 @@ export type Act =
   | { act: "shut"; peer: string; why: Ending };
 
 /** A message that is for the media of an open dialog. */
-export type Signal = { description: Description } | { candidate: RTCIceCandidateInit };
+export type Signal = { description: Description; beside: Beside } | { candidate: RTCIceCandidateInit };
 
 /** A mesh sends everything once to each: more than a handful is too much for many lines. */
 export const MAX_OTHERS = 5;
@@ -93,19 +94,19 @@ export class Dialogs {
     return this.dialogs.filter(({ standing }) => standing !== "asked").flatMap(({ peer }) => this.close(peer, now));
   }
 
-  /** Media with it are lost, or never came about. */
-  fail(peer: string, now: number): Act[] {
+  /** Media with it are lost, never came about, or are not to come about with a certificate that is not its own. */
+  fail(peer: string, why: "failed" | "forged", now: number): Act[] {
     if (!this.find(peer)) return [];
-    return [{ act: "tell", to: peer, action: "error" }, ...this.shut(peer, "failed", now)];
+    return [{ act: "tell", to: peer, action: "error" }, ...this.shut(peer, why, now)];
   }
 
-  /** Something that another client told us alone. */
-  hear(from: string, message: PeerMessage, now: number): Act[] {
+  /** Something that another client told us alone, and what the server says beside it. */
+  hear(from: string, message: PeerMessage, now: number, beside: Beside = NOTHING): Act[] {
     switch (message.kind) {
       case "action":
         return this.hearAction(from, message.action, message.name, now);
       case "description":
-        return this.signal(from, { description: message.description });
+        return this.signal(from, { description: message.description, beside });
       case "candidate":
         return this.signal(from, { candidate: message.candidate });
       case "status":
@@ -194,7 +195,7 @@ export class Dialogs {
   }
 
   private shut(peer: string, why: Ending, now: number): Act[] {
-    if (this.find(peer)?.standing !== "asked") this.left.set(peer, now + (why === "failed" ? FAILED_MS : LATE_MS));
+    if (this.find(peer)?.standing !== "asked") this.left.set(peer, now + (why === "failed" || why === "forged" ? FAILED_MS : LATE_MS));
     this.drop(peer);
     return [{ act: "shut", peer, why }];
   }

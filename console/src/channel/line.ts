@@ -1,6 +1,7 @@
 import { backoff } from "../call/backoff.ts";
 import { AUTHENTICATION_FAILED, clientOf, RATE_LIMITED, readFrame, refusedWithin, request, type Frame, type Refusal } from "./frames.ts";
 import { proofOf, type ProofKey } from "./possession.ts";
+import { readBeside, type Beside } from "./vouching.ts";
 
 /** What a visitor is issued for one channel. */
 export interface Credentials {
@@ -22,8 +23,8 @@ export interface LineEvents {
   ready: () => void;
   /** Told to everybody; our own is not heard. */
   heard: (from: string, payload: unknown) => void;
-  /** Told to us alone. */
-  told: (from: string, payload: unknown) => void;
+  /** Told to us alone, and what the server says beside it. */
+  told: (from: string, payload: unknown, beside: Beside) => void;
   /** The server is still there: every 45 s or so. */
   alive: () => void;
   /** The socket broke; it comes back by itself. */
@@ -103,10 +104,10 @@ export class Line {
     return reply !== null && "result" in reply && refusedWithin(reply.result) === null;
   }
 
-  /** Tells one, several times if it was said too fast, or if the other's socket is broken just now. */
-  async tell(to: string, body: string): Promise<void> {
+  /** Tells one, several times if it was said too fast, or if the other's socket is broken just now. The server hands `signature` on beside it. */
+  async tell(to: string, body: string, signature: string | null = null): Promise<void> {
     for (let time = 0; time < AGAIN_TIMES; time += 1) {
-      const reply = await this.ask("verto.info", { msg: { to, body } });
+      const reply = await this.ask("verto.info", { msg: { to, body }, ...(signature && { signature }) });
       if (!reply || !comesLater(reply)) return;
       await new Promise((done) => setTimeout(done, AGAIN_MS));
     }
@@ -198,7 +199,7 @@ export class Line {
       }
       case "verto.info": {
         const { from, to, body } = (params.msg ?? {}) as Record<string, unknown>;
-        if (typeof from === "string" && clientOf(to) === this.credentials.clientId) this.events.told(from, body);
+        if (typeof from === "string" && clientOf(to) === this.credentials.clientId) this.events.told(from, body, readBeside(params));
         return;
       }
       case "verto.punt":

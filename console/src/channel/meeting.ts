@@ -7,8 +7,10 @@ import { Line, type LineEnding } from "./line.ts";
 import { OwnDevices, type Device, type Own, type Wishes } from "./own_devices.ts";
 import { actionPayload, calledOf, candidatePayload, descriptionPayload, readPayload, statusPayload, type PeerStatus } from "./payload.ts";
 import { PeerLink, type Path } from "./peer_link.ts";
+import type { ProofKey } from "./possession.ts";
 import { withoutSilent, withStatus, type Peer } from "./presence.ts";
 import { isGone, visitAgain, type Visit } from "./visit.ts";
+import { vouch, type Beside } from "./vouching.ts";
 
 /** Presence that was not told, or is wanted again, is told within this time. */
 const AGAIN_MS = 2_000;
@@ -27,6 +29,8 @@ export interface Other {
   about: About | null;
   /** What both read to each other, once both certificates are known. */
   comparison: string;
+  /** Whether its certificate is signed by the key with which it came in. */
+  vouched: boolean;
 }
 
 /** All that the page shows of a channel. */
@@ -56,6 +60,8 @@ export class Meeting {
   private readonly abouts = new Map<string, About>();
   private readonly comparisons = new Map<string, string>();
   private readonly devices: OwnDevices;
+  private readonly channelId: string;
+  private readonly proofKey: ProofKey | null;
   private iceServers: RTCIceServer[];
   private telling: ReturnType<typeof setTimeout> | undefined;
   private told: PeerStatus | null = null;
@@ -69,7 +75,9 @@ export class Meeting {
     wishes: Wishes,
     private readonly changed: (view: MeetingView) => void,
   ) {
-    const { channelId, clientId } = visit.credentials;
+    const { channelId, clientId, proofKey } = visit.credentials;
+    this.channelId = channelId;
+    this.proofKey = proofKey;
     this.dialogs = new Dialogs(clientId);
     this.iceServers = visit.iceServers;
     this.devices = new OwnDevices(
@@ -89,10 +97,10 @@ export class Meeting {
       own: this.devices.current(),
       notice: "",
     };
-    this.line = new Line(visit.credentials, { renew: () => this.renew(channelId), isGone: () => isGone(channelId) }, {
+    this.line = new Line(visit.credentials, { renew: () => this.renew(), isGone: () => isGone(channelId) }, {
       ready: () => this.ready(),
       heard: (from, payload) => this.heard(from, payload),
-      told: (from, payload) => this.toldUs(from, payload),
+      told: (from, payload, beside) => this.toldUs(from, payload, beside),
       alive: () => this.alive(),
       broken: () => this.update({ phase: "reconnecting" }),
       over: (ending) => this.over(ending),
@@ -147,8 +155,8 @@ export class Meeting {
     this.over("left");
   }
 
-  private async renew(channelId: string) {
-    const renewed = await visitAgain(channelId);
+  private async renew() {
+    const renewed = await visitAgain(this.channelId, this.proofKey);
     if (renewed === null || typeof renewed === "string") return renewed;
     // Another client: whoever we talked to knows us under the old ID.
     if (renewed.credentials.clientId !== this.view.me) return "refused";
@@ -187,12 +195,12 @@ export class Meeting {
     this.show();
   }
 
-  private toldUs(from: string, payload: unknown): void {
+  private toldUs(from: string, payload: unknown, beside: Beside): void {
     const message = readPayload(payload);
     if (!message) return;
     if (message.kind === "status") this.present(from, message.status, message.name);
     if (message.kind === "action" && message.action === "offer") this.present(from, "unavailable", message.name);
-    this.perform(this.dialogs.hear(from, message, Date.now()));
+    this.perform(this.dialogs.hear(from, message, Date.now(), beside));
   }
 
   private present(id: string, status: PeerStatus, name: string | null): void {
@@ -235,20 +243,21 @@ export class Meeting {
   }
 
   private open(peer: string, polite: boolean): void {
-    const { certificate, iceServers } = this;
+    const { certificate, iceServers, channelId, proofKey } = this;
+    const { me } = this.view;
     const { voice: audio, camera: video } = this.devices.current();
-    const link = new PeerLink({ polite, certificate, iceServers }, { audio, video }, {
-      signal: (signal) => {
-        const payload = "description" in signal ? descriptionPayload(signal.description) : candidatePayload(signal.candidate);
-        void this.line.tell(peer, payload);
-      },
+    const vouchFor = (fingerprint: string) => proofKey && vouch(proofKey, { channelId, from: me, to: peer }, fingerprint);
+    const settings = { polite, certificate, iceServers, way: { channelId, from: peer, to: me }, vouch: vouchFor };
+    const link = new PeerLink(settings, { audio, video }, {
+      describe: (description, signature) => void this.line.tell(peer, descriptionPayload(description), signature),
+      candidate: (candidate) => void this.line.tell(peer, candidatePayload(candidate)),
       changed: () => this.linkChanged(peer, link),
       about: (about) => {
         this.abouts.set(peer, about);
         this.perform(this.dialogs.introduce(peer, about.others, Date.now()));
       },
       closed: () => this.perform(this.dialogs.gone(peer, Date.now())),
-      failed: () => this.perform(this.dialogs.fail(peer, Date.now())),
+      failed: (why) => this.perform(this.dialogs.fail(peer, why, Date.now())),
     });
     this.links.set(peer, link);
   }
@@ -263,7 +272,8 @@ export class Meeting {
 
   private linkChanged(peer: string, link: PeerLink): void {
     this.show();
-    const { ours, theirs } = link;
+    const { ours } = link;
+    const theirs = link.theirs.fingerprint;
     if (!ours || !theirs || this.comparisons.has(peer)) return;
     void comparisonOf(ours, theirs).then((comparison) => {
       if (this.links.get(peer) !== link) return;
@@ -333,6 +343,7 @@ export class Meeting {
         picture: link?.picture ?? null,
         about: this.abouts.get(peer) ?? null,
         comparison: this.comparisons.get(peer) ?? "",
+        vouched: link?.theirs.isVouched ?? false,
       };
     });
     this.update({ others, full: this.dialogs.full() });
@@ -350,6 +361,8 @@ function endingSentence(why: Ending, called: string): string {
       return `${called} does not take the call.`;
     case "failed":
       return `There is no connection to ${called}.`;
+    case "forged":
+      return `The call was refused: the certificate that came is not ${called}’s. Somebody may stand between you.`;
     case "closed":
     case "gone":
       return `${called} hung up.`;

@@ -3,6 +3,7 @@ import { fingerprintOf } from "./comparison.ts";
 import type { Signal } from "./dialogs.ts";
 import { Negotiation } from "./negotiation.ts";
 import type { Description } from "./payload.ts";
+import { OtherCertificate, type Beside, type Way } from "./vouching.ts";
 
 /** A line that was lost for this long looks for another way (ICE restart). */
 const DISCONNECTED_MS = 3_000;
@@ -21,13 +22,24 @@ const CHANNEL = { label: "countersign", id: 1 };
 export type Path = "direct" | "relayed";
 
 export interface PeerLinkEvents {
-  signal: (signal: Signal) => void;
+  describe: (description: Description, signature: string | null) => void;
+  candidate: (candidate: RTCIceCandidateInit) => void;
   changed: () => void;
   about: (about: About) => void;
   /** The other end closed it. */
   closed: () => void;
-  /** It is of no more use. */
-  failed: () => void;
+  /** It is of no more use, or is not with whom it should be. */
+  failed: (why: "failed" | "forged") => void;
+}
+
+export interface PeerLinkSettings {
+  polite: boolean;
+  certificate: RTCCertificate;
+  iceServers: RTCIceServer[];
+  /** From the other end to ours. */
+  way: Way;
+  /** Signs the fingerprint of our certificate; null where we have no key. */
+  vouch: (fingerprint: string) => Promise<string> | null;
 }
 
 /** The media with one other client, directly. */
@@ -35,9 +47,9 @@ export class PeerLink {
   voice: MediaStreamTrack | null = null;
   picture: MediaStreamTrack | null = null;
   connected = false;
-  /** SHA-256 of the other end's certificate, once its description came. It may not change. */
-  theirs: string | null = null;
-  /** And of ours. */
+  /** The other end's certificate. */
+  readonly theirs: OtherCertificate;
+  /** SHA-256 of ours. */
   ours: string | null = null;
   private readonly connection: RTCPeerConnection;
   private readonly channel: RTCDataChannel;
@@ -55,16 +67,18 @@ export class PeerLink {
   private readonly telling: ReturnType<typeof setInterval>;
 
   constructor(
-    settings: { polite: boolean; certificate: RTCCertificate; iceServers: RTCIceServer[] },
+    private readonly settings: PeerLinkSettings,
     tracks: { audio: MediaStreamTrack | null; video: MediaStreamTrack | null },
     private readonly events: PeerLinkEvents,
   ) {
-    const { polite, certificate, iceServers } = settings;
+    const { polite, certificate, iceServers, way } = settings;
+    this.theirs = new OtherCertificate(way);
     this.negotiation = new Negotiation(polite);
     this.connection = new RTCPeerConnection({ certificates: [certificate], iceServers, bundlePolicy: "max-bundle" });
     this.connection.onnegotiationneeded = () => this.step(() => this.offer());
     this.connection.onicecandidate = ({ candidate }) => {
-      if (candidate?.candidate) this.events.signal({ candidate: candidate.toJSON() });
+      // After the description to which it belongs, which is being signed.
+      if (candidate?.candidate) this.step(async () => this.events.candidate(candidate.toJSON()));
     };
     this.connection.onconnectionstatechange = () => this.watch();
     this.connection.ontrack = ({ track }) => this.arrived(track);
@@ -92,7 +106,7 @@ export class PeerLink {
 
   /** Takes a description or a candidate of the other end. */
   receive(signal: Signal): void {
-    this.step(() => ("description" in signal ? this.apply(signal.description) : this.add(signal.candidate)));
+    this.step(() => ("description" in signal ? this.apply(signal.description, signal.beside) : this.add(signal.candidate)));
   }
 
   /** Tells the other page how things stand with us. */
@@ -104,7 +118,7 @@ export class PeerLink {
   /** The server can be talked to again: what was said last may have been lost. */
   resume(): void {
     if (this.connected && this.connection.signalingState === "stable") return;
-    this.step(async () => this.signalLocal());
+    this.step(() => this.describe());
     this.restart();
   }
 
@@ -130,21 +144,19 @@ export class PeerLink {
     // An offer of the other end that came first has done what was needed, or another event follows it.
     if (this.connection.signalingState !== "stable") return;
     await this.connection.setLocalDescription();
-    this.signalLocal();
+    await this.describe();
   }
 
-  private async apply(description: Description): Promise<void> {
+  private async apply(description: Description, beside: Beside): Promise<void> {
+    // Also of a description that is passed over it is known who stands behind it.
+    const verdict = await this.theirs.judge(description.sdp, beside);
+    if (this.closed) return;
+    if (verdict !== "good") return this.events.failed(verdict === "forged" ? "forged" : "failed");
     if (!this.negotiation.takes(description.type, this.connection.signalingState)) return;
-    const fingerprint = fingerprintOf(description.sdp);
-    if (!fingerprint || (this.theirs !== null && this.theirs !== fingerprint)) {
-      this.events.failed();
-      return;
-    }
-    this.theirs = fingerprint;
     await this.connection.setRemoteDescription(description);
     if (description.type === "offer") {
       await this.connection.setLocalDescription();
-      this.signalLocal();
+      await this.describe();
     }
     for (const candidate of this.early.splice(0)) await this.add(candidate);
     this.events.changed();
@@ -162,11 +174,14 @@ export class PeerLink {
     }
   }
 
-  private signalLocal(): void {
+  /** Tells the other end of our description, and signs what it is to go by. */
+  private async describe(): Promise<void> {
     const description = this.connection.localDescription;
     if (description?.type !== "offer" && description?.type !== "answer") return;
-    this.ours = fingerprintOf(description.sdp);
-    this.events.signal({ description: { type: description.type, sdp: description.sdp } });
+    const { type, sdp } = description;
+    this.ours = fingerprintOf(sdp);
+    const signature = this.ours && (await this.settings.vouch(this.ours));
+    if (!this.closed) this.events.describe({ type, sdp }, signature);
   }
 
   private arrived(track: MediaStreamTrack): void {
@@ -189,7 +204,7 @@ export class PeerLink {
 
   private doom(): void {
     clearTimeout(this.doomed);
-    this.doomed = setTimeout(() => this.events.failed(), CONNECTING_MS);
+    this.doomed = setTimeout(() => this.events.failed("failed"), CONNECTING_MS);
   }
 
   private tell(): void {

@@ -1,6 +1,6 @@
 import { api, Problem } from "../api.ts";
 import type { Credentials, LineEnding } from "./line.ts";
-import { newProofKey } from "./possession.ts";
+import type { ProofKey } from "./possession.ts";
 
 const KEY = "countersign.channel-session.";
 
@@ -13,28 +13,28 @@ export interface Visit {
 
 /**
  * Is issued credentials. The session ID in this browser's storage, together with the visitor's cookie, makes two visits of one browser the
- * same client; where the cookie is gone, the session ID is of no more use, and another is taken.
+ * same client; where the cookie is gone, the session ID is of no more use, and another is taken. The password is bound to `proofKey`.
  * @throws Problem as `api.enterChannel`
  */
-export async function visit(channelId: string, invitation: string | null): Promise<Visit> {
+export async function visit(channelId: string, invitation: string | null, proofKey: ProofKey | null): Promise<Visit> {
   const known = localStorage.getItem(KEY + channelId);
   if (known) {
     try {
-      return await issue(channelId, known, invitation);
+      return await issue(channelId, known, invitation, proofKey);
     } catch (problem) {
       if (!(problem instanceof Problem) || problem.status !== 404) throw problem;
     }
   }
   const fresh = crypto.randomUUID();
-  const entered = await issue(channelId, fresh, invitation);
+  const entered = await issue(channelId, fresh, invitation, proofKey);
   localStorage.setItem(KEY + channelId, fresh);
   return entered;
 }
 
-/** Asks again when a lease has run out; what cannot be known at the moment is null. */
-export async function visitAgain(channelId: string): Promise<Visit | LineEnding | null> {
+/** Asks again when a lease has run out, with the same key, by which others know this page; what cannot be known at the moment is null. */
+export async function visitAgain(channelId: string, proofKey: ProofKey | null): Promise<Visit | LineEnding | null> {
   try {
-    return await visit(channelId, null);
+    return await visit(channelId, null, proofKey);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     switch (problem.code) {
@@ -61,8 +61,7 @@ export async function isGone(channelId: string): Promise<boolean> {
   }
 }
 
-async function issue(channelId: string, sessionId: string, invitation: string | null): Promise<Visit> {
-  const proofKey = await newProofKey();
+async function issue(channelId: string, sessionId: string, invitation: string | null, proofKey: ProofKey | null): Promise<Visit> {
   const { clientId, password, socket, iceServers, topic } = await api.enterChannel(channelId, {
     sessionId,
     ...(invitation && { invitation }),

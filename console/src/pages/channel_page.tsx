@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { Problem, problemSentence } from "../api.ts";
 import { Meeting, type MeetingView } from "../channel/meeting.ts";
+import { newProofKey } from "../channel/possession.ts";
 import { visit } from "../channel/visit.ts";
 import { ChannelDoor } from "./channel_door.tsx";
 import { MeetingStage } from "./meeting_stage.tsx";
@@ -20,7 +21,7 @@ export function ChannelPage({ channelId, invitation }: { channelId: string; invi
   /** Answers what went wrong, in one sentence; null when the page has gone on. */
   const join = async (name: string): Promise<string | null> => {
     try {
-      const visited = await visit(channelId, invitation);
+      const visited = await visit(channelId, invitation, await newProofKey());
       // The invitation has done its work: the visitor's cookie opens the channel from here on.
       history.replaceState(null, "", `/peers/${channelId}`);
       const wishes = { voice: { deviceId: null, on: true }, camera: { deviceId: null, on: true } };

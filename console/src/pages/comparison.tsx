@@ -7,7 +7,7 @@ import { Icon } from "../icons.tsx";
 export function Comparison({ meeting, other, onClose }: { meeting: Meeting; other: Other; onClose: () => void }) {
   const [path, setPath] = useState<Path | null>(null);
   const heading = useRef<HTMLHeadingElement>(null);
-  const { id, called, comparison } = other;
+  const { id, called, comparison, vouched } = other;
   useEffect(() => {
     heading.current?.focus();
     void meeting.pathTo(id).then(setPath);
@@ -24,6 +24,15 @@ export function Comparison({ meeting, other, onClose }: { meeting: Meeting; othe
       </div>
       <p>
         <code class="comparison">{comparison}</code>
+      </p>
+      <p class="verdict" data-verified={vouched}>
+        {vouched && <Icon name="compare" />}
+        <strong>{vouched ? "Verified" : "Not verified"}</strong>
+      </p>
+      <p class="hint">
+        {vouched
+          ? `${called}’s browser has signed this connection with the key by which it came into the channel, as this server knows it.`
+          : `${called}’s page signs nothing: only the digits tell whether this is ${called}.`}
       </p>
       <p class="hint">Read these digits to each other. If both of you see the same, nobody stands between you, this server included.</p>
       {path && <p class="hint">{path === "direct" ? "Sound and pictures go directly." : "Sound and pictures go by a relay, which cannot read them."}</p>}

@@ -27,6 +27,13 @@ export function MeetingStage({ meeting, view }: { meeting: Meeting; view: Meetin
   useEffect(() => {
     if (document.activeElement === document.body) heading.current?.focus();
   }, [inCall, asking.length]);
+  // On a screen that became narrow the list would cover the call.
+  useEffect(() => {
+    const wide = matchMedia(WIDE);
+    const changed = () => !wide.matches && setPeople(false);
+    wide.addEventListener("change", changed);
+    return () => wide.removeEventListener("change", changed);
+  }, []);
   const caller = asking[0]?.called;
   useEffect(() => {
     document.title = caller ? `${caller} calls` : `${titleOf(view)} · countersign`;

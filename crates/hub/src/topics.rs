@@ -241,15 +241,13 @@ impl Topics {
     pub fn publish(&mut self, connection: ConnectionId, topic: &str, body: &Arc<str>) {
         let Some((realm, speaker)) = self.places.get(&connection) else { return };
         let (Some(known), speaker) = (self.realms.get_mut(realm), *speaker) else { return };
-        let mut told = known.tell(topic, speaker, body, None);
-        if let Some((whole, _)) = topic.split_once('.') {
-            let (exact, speaker) = (known.listeners.remove(topic), speaker);
-            told.extend(known.tell(whole, speaker, body, exact.as_ref()));
-            if let Some(exact) = exact {
-                known.listeners.insert(Arc::from(topic), exact);
-            }
-        }
-        self.outputs.extend(told);
+        self.outputs.extend(known.tell_all(topic, speaker, body));
+    }
+
+    /// Says something in the name of a session, which need not be attached.
+    pub fn publish_for(&mut self, realm: &RealmId, session: SessionId, topic: &str, body: &Arc<str>) {
+        let Some(known) = self.realms.get_mut(realm) else { return };
+        self.outputs.extend(known.tell_all(topic, session, body));
     }
 
     /// Returns the connection of a session of this realm.
@@ -338,6 +336,19 @@ impl Realm {
                 self.listeners.remove(topic);
             }
         }
+    }
+
+    /// Tells the listeners of the topic, and those of the one of which it is a part.
+    fn tell_all(&mut self, topic: &str, speaker: SessionId, body: &Arc<str>) -> Vec<TopicOutput> {
+        let mut told = self.tell(topic, speaker, body, None);
+        if let Some((whole, _)) = topic.split_once('.') {
+            let exact = self.listeners.remove(topic);
+            told.extend(self.tell(whole, speaker, body, exact.as_ref()));
+            if let Some(exact) = exact {
+                self.listeners.insert(Arc::from(topic), exact);
+            }
+        }
+        told
     }
 
     /// Tells every listener of the topic but these.

@@ -83,6 +83,24 @@ fn a_speaker_is_heard_by_all_who_listen_itself_too() {
 }
 
 #[test]
+fn something_may_be_said_for_a_session_that_is_gone() {
+    let mut stage = Stage::new();
+    stage.come(ANA, 1).unwrap();
+    stage.come(BEN, 2).unwrap();
+    stage.subscribe(1, "t");
+    stage.subscribe(2, "t");
+    let realm = stage.realm.clone();
+    stage.topics.revoke(&realm, ANA);
+    assert_eq!(stage.outputs(), [closed(1, PuntReason::Revoked)]);
+    stage.topics.publish_for(&realm, ANA, "t", &Arc::from("x"));
+    let (topic, body) = (Arc::from("t"), Arc::from("x"));
+    let heard = Heard { topic, serial: 0, speaker: Speaker::Other(ANA), body };
+    assert_eq!(stage.outputs(), [TopicOutput::Hear { connection: ConnectionId(2), heard }]);
+    stage.topics.publish_for(&RealmId::new("elsewhere"), ANA, "t", &Arc::from("x"));
+    assert_eq!(stage.outputs(), []);
+}
+
+#[test]
 fn a_part_is_heard_by_those_of_the_whole_and_by_nobody_twice() {
     let mut stage = Stage::new();
     stage.come(ANA, 1).unwrap();

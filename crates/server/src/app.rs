@@ -20,10 +20,11 @@ use crate::http::origin::OwnOrigin;
 use crate::hub_driver::{HubDriver, ROOM_LIMITS};
 use crate::media::MediaPool;
 use crate::metrics::rtcd::RtcdFigures;
+use crate::metrics::verto::VertoFigures;
 use crate::services::exchange::Exchange;
 use crate::services::hosting::Hosting;
 use crate::services::{
-    Accounts, Calls, CallsParts, Channels, ChannelsConfig, News, RealmRules, Realms, Refusal, Rooms,
+    Accounts, Calls, CallsParts, Channels, ChannelsConfig, News, RealmRules, Realms, Refusal, Rooms, Tell,
 };
 
 /// Sockets of one address that have not authenticated (`docs/faces/rooms.md`, "Limits"), and of all: each may make the server hold one
@@ -55,6 +56,8 @@ pub struct App {
     pub hosting: Arc<Hosting>,
     /// Figures under rtcd's names.
     pub figures: RtcdFigures,
+    /// Counters of the verto face.
+    pub verto_figures: VertoFigures,
     /// How much one address or one session may ask.
     pub limits: Arc<Limits>,
     /// Which pages may.
@@ -87,6 +90,8 @@ pub struct Parts {
     pub realm_rules: RealmRules,
     /// What holds for verto channels.
     pub channels: ChannelsConfig,
+    /// Counters of the verto face.
+    pub verto_figures: VertoFigures,
     /// Where people find us.
     pub public_url: PublicUrl,
     /// What the operator should know of the configuration.
@@ -104,7 +109,8 @@ impl App {
     /// # Errors
     /// [`Refusal::Unavailable`] when the operating system has no chance to give.
     pub fn start(parts: Parts) -> Result<(Self, Tasks), Refusal> {
-        let Parts { store, media, events, admin_token, realm_rules, channels, public_url, warnings } = parts;
+        let Parts { store, media, events, admin_token, realm_rules, channels, .. } = parts;
+        let Parts { verto_figures, public_url, warnings, .. } = parts;
         let mut tasks = JoinSet::new();
         let (audit, audit_task) = Audit::new(store.clone());
         tasks.spawn(audit_task.run());
@@ -138,11 +144,7 @@ impl App {
         let takeovers = usize::try_from(verto_limits.takeovers_per_minute).unwrap_or(usize::MAX);
         let exchange = Exchange::new(audit.clone(), &ambient::random()?, verto_limits.takeover, takeovers)?;
         let exchange = Arc::new(exchange);
-        let live = exchange.clone();
-        let tell = Box::new(move |news| match news {
-            News::Revoked { channel, client } => live.revoke(channel, client),
-            News::Ended { channel } => live.end(channel),
-        });
+        let tell = tell_live(exchange.clone(), &channels);
         let (channels, left) = Channels::new(store.clone(), audit.clone(), limits.clone(), channels, tell);
         tasks.spawn(left.run());
         let app = Self {
@@ -155,6 +157,7 @@ impl App {
             calls,
             hosting,
             figures,
+            verto_figures,
             limits,
             origin: OwnOrigin::new(public_url.clone()),
             public_url,
@@ -180,7 +183,8 @@ impl App {
     /// Returns a way to count who is here, which keeps nothing alive.
     #[must_use]
     pub fn census(&self) -> Census {
-        Census { calls: Arc::downgrade(&self.calls), stop: Arc::downgrade(&self.stop) }
+        let (calls, exchange) = (Arc::downgrade(&self.calls), Arc::downgrade(&self.exchange));
+        Census { calls, exchange, stop: Arc::downgrade(&self.stop) }
     }
 
     /// Returns a number that no other connection of this process has.
@@ -194,10 +198,24 @@ impl App {
     }
 }
 
+/// Returns what carries the news of the kept channels to the live side.
+fn tell_live(live: Arc<Exchange>, channels: &ChannelsConfig) -> Tell {
+    let domain = channels.gone_on_revoke.then(|| channels.public_url.host().to_owned());
+    Box::new(move |news| match news {
+        News::Revoked { channel, client } => {
+            let domain = domain.as_deref();
+            let gone = domain.map(|domain| crate::faces::verto::last_words(channel, client, domain));
+            live.revoke(channel, client, gone.as_ref());
+        }
+        News::Ended { channel } => live.end(channel),
+    })
+}
+
 /// Counts who is here, for the metrics.
 #[derive(Clone)]
 pub struct Census {
     calls: Weak<Calls>,
+    exchange: Weak<Exchange>,
     stop: Weak<watch::Sender<bool>>,
 }
 
@@ -210,6 +228,10 @@ pub struct Present {
     pub rooms: usize,
     /// Open WebSockets.
     pub connections: usize,
+    /// Clients in verto channels.
+    pub verto_clients: usize,
+    /// Those of the WebSockets that are of the verto face.
+    pub verto_sockets: usize,
 }
 
 impl Census {
@@ -218,7 +240,9 @@ impl Census {
     pub fn take(&self) -> Present {
         let (sessions, rooms) = self.calls.upgrade().map(|calls| calls.count()).unwrap_or_default();
         let connections = self.stop.upgrade().map(|stop| stop.receiver_count()).unwrap_or_default();
-        Present { sessions, rooms, connections }
+        let exchange = self.exchange.upgrade();
+        let (verto_clients, verto_sockets) = exchange.map(|exchange| exchange.count()).unwrap_or_default();
+        Present { sessions, rooms, connections, verto_clients, verto_sockets }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server's own counters (not the clients' telemetry), as OpenMetrics text. One field a figure; `Metrics::new` names them all.
 
 pub mod rtcd;
+pub mod verto;
 
 use std::{
     fmt,
@@ -21,6 +22,7 @@ use prometheus_client::{
 };
 use sfu::Stats;
 
+use self::verto::VertoFigures;
 use crate::{
     app::Census,
     media::{MediaPool, ShardFigures},
@@ -43,6 +45,7 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     refusals: Family<KindLabel, Counter>,
+    verto: VertoFigures,
     board: Board,
 }
 
@@ -60,11 +63,13 @@ impl Metrics {
             registry: Registry::with_prefix("countersign"),
             requests: Family::default(),
             refusals: Family::default(),
+            verto: VertoFigures::default(),
             board: Board::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("http_requests", "Requests answered, by route", metrics.requests.clone());
         registry.register("refusals", "Requests and messages refused, by kind", metrics.refusals.clone());
+        metrics.verto.register(registry);
         registry.register_collector(Box::new(metrics.board.clone()));
         metrics
     }
@@ -80,6 +85,12 @@ impl Metrics {
     /// Counts a refusal, over HTTP or on a socket; `kind` is the code that the client saw.
     pub fn refused(&self, kind: &'static str) {
         self.refusals.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Returns the counters of the verto face.
+    #[must_use]
+    pub fn verto(&self) -> VertoFigures {
+        self.verto.clone()
     }
 
     /// From here on the text tells of these; they are asked at each scrape, and wait for nobody.
@@ -214,6 +225,8 @@ impl Collector for Board {
             ("sessions", "Sessions attached or lingering", gauge(present.sessions)),
             ("rooms", "Rooms with sessions", gauge(present.rooms)),
             ("connections", "Open WebSockets", gauge(present.connections)),
+            ("verto_clients", "Clients in verto channels", gauge(present.verto_clients)),
+            ("verto_sockets", "Open WebSockets of the verto face", gauge(present.verto_sockets)),
         ];
         for (name, help, value) in gauges {
             ConstGauge::new(value).encode(encoder.encode_descriptor(
@@ -237,6 +250,8 @@ mod tests {
         metrics.request(&Method::GET, "/r/{room_id}".to_owned(), StatusCode::OK);
         metrics.request(&Method::from_bytes(b"BREW").unwrap(), "none".to_owned(), StatusCode::NOT_FOUND);
         metrics.refused("denied");
+        metrics.verto().refused(-32_001);
+        metrics.verto().punt("revoked");
         let text = metrics.text().unwrap();
         for line in [
             "countersign_http_requests_total{method=\"GET\",route=\"/r/{room_id}\",status=\"200\"} 1",
@@ -245,6 +260,9 @@ mod tests {
             "countersign_sessions 0",
             "countersign_participant_panics_total 0",
             "countersign_media_participants 0",
+            "countersign_verto_clients 0",
+            "countersign_verto_refusals_total{code=\"-32001\"} 1",
+            "countersign_verto_punts_total{reason=\"revoked\"} 1",
         ] {
             assert!(text.lines().any(|present| present == line), "{line} is not in\n{text}");
         }

@@ -224,6 +224,7 @@ impl Running {
             admin_token,
             realm_rules: config.rtcd.as_ref().map_or_else(RealmRules::default, realm_rules),
             channels: ground.channels,
+            verto_figures: metrics.verto(),
             public_url: public_url.clone(),
             warnings: config.warnings.clone(),
         })?;
@@ -390,6 +391,7 @@ fn channels_config(config: &Checked, sockets: &Sockets) -> ChannelsConfig {
         ice: face.ice,
         client_idle: face.client_idle,
         channel_idle: face.channel_idle,
+        gone_on_revoke: face.gone_on_revoke,
     }
 }
 

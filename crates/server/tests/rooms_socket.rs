@@ -41,6 +41,20 @@ async fn two_join_and_see_each_other() {
 }
 
 #[tokio::test]
+async fn who_closes_is_answered_with_its_own_code() {
+    let server = TestServer::start().await;
+    let (_, ana, _) = two(&server).await;
+    for code in [Some(1000), Some(3000), None] {
+        let (mut inside, _) = ana.enter(&server).await;
+        let mut stranger = Socket::open(&server).await;
+        for socket in [&mut inside, &mut stranger] {
+            socket.close(code).await;
+            assert_eq!(socket.end().await.1, code, "an answer, and not the end of the stream alone");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_first_message_is_good_on_its_own_socket_only() {
     let server = TestServer::start().await;
     let (_, ana, _) = two(&server).await;

@@ -505,6 +505,48 @@ async fn revoke(server: &TestServer, client: &Credential, socket: &mut Socket) -
 }
 
 #[tokio::test]
+async fn the_others_hear_that_the_revoked_is_gone_where_that_is_set() {
+    for (set, expected) in [("true", true), ("false", false)] {
+        let server = TestServer::start_verto(&[("gone_on_revoke", set)]).await;
+        let here = channel(&server, json!({"content": "strict"})).await;
+        let elsewhere = channel(&server, json!({})).await;
+        let (ana, ben) = (issue(&server, &here, None).await, issue(&server, &here, None).await);
+        let eve = issue(&server, &elsewhere, None).await;
+        let mut anas = Socket::listener(server.verto(), &ana).await;
+        let mut bens = Socket::listener(server.verto(), &ben).await;
+        let mut eves = Socket::listener(server.verto(), &eve).await;
+        // Its words before, its punt alone (`revoke` asserts that), and no word of it after the last.
+        let ready = packed(&json!({"peerStatus": "ready"}));
+        let broadcast = json!({"eventChannel": here, "eventData": ready});
+        anas.ask("verto.broadcast", broadcast).await;
+        anas.push().await;
+        assert_eq!(bens.push().await["params"]["eventData"], ready);
+        revoke(&server, &ana, &mut anas).await;
+        if expected {
+            let heard = bens.push().await["params"].clone();
+            let said = STANDARD.decode(heard["eventData"].as_str().unwrap()).unwrap();
+            assert_eq!(serde_json::from_slice::<Value>(&said).unwrap()["peerStatus"], "gone");
+            assert_eq!(heard["userid"], format!("{}@{DOMAIN}", ana.client));
+            assert_eq!((&heard["sessid"], &heard["eventSerno"]), (&json!(ana.client), &json!(1)));
+        }
+        assert!(bens.is_quiet().await && eves.is_quiet().await, "{set}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_revoked_without_a_socket_is_said_to_be_gone_too() {
+    let server = TestServer::start_verto(&[("gone_on_revoke", "true")]).await;
+    let here = channel(&server, json!({})).await;
+    let (ana, ben) = (issue(&server, &here, None).await, issue(&server, &here, None).await);
+    let mut bens = Socket::listener(server.verto(), &ben).await;
+    drop(Socket::listener(server.verto(), &ana).await);
+    assert!(bens.is_quiet().await, "not for the loss of a socket");
+    let path = format!("/v1/admin/channels/{here}/clients/{}", ana.client);
+    assert_eq!(answer(server.admin(Method::DELETE, &path)).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(bens.push().await["params"]["userid"], format!("{}@{DOMAIN}", ana.client));
+}
+
+#[tokio::test]
 async fn a_channel_that_ends_takes_its_sockets_with_it_strangers_too() {
     let mut party = Party::talk().await;
     let path = format!("/peers/{}/clients", party.here());
@@ -520,6 +562,36 @@ async fn a_channel_that_ends_takes_its_sockets_with_it_strangers_too() {
     assert_eq!(Socket::open_on(party.server.verto(), &path, &[]).await.err(), Some(404));
     assert_eq!(said(&elsewhere.ask("echo", json!({})).await).0, -32000, "a socket of no channel stays");
     assert!(party.eves.is_quiet().await);
+}
+
+#[tokio::test]
+async fn what_happens_in_channels_is_counted() {
+    let mut party = Party::talk().await;
+    let ben = party.ben.client.clone();
+    let broadcast = json!({"eventChannel": party.here(), "data": 1});
+    party.anas.ask("verto.broadcast", broadcast).await;
+    party.anas.ask("verto.broadcast", json!({"eventChannel": party.eve.channel, "data": 1})).await;
+    party.anas.ask("verto.info", message(&ben, "x")).await;
+    party.anas.ask("verto.info", message(&party.eve.client, "x")).await;
+    // No refusal, whatever it looks like.
+    party.anas.ask("echo", json!({"code": -32002})).await;
+    let stranger = Socket::open(party.server.verto()).await;
+    for heard in ["verto.event", "verto.info"] {
+        assert_eq!(party.bens.push().await["method"], heard);
+    }
+    revoke(&party.server, &party.ben, &mut party.bens).await;
+    let expected = [
+        ("verto_clients", 2.0),
+        ("verto_sockets", 3.0),
+        ("verto_broadcasts", 1.0),
+        ("verto_messages", 1.0),
+        (r#"verto_refusals_total{code="-32002"}"#, 2.0),
+        (r#"verto_punts_total{reason="revoked"}"#, 1.0),
+    ];
+    for (name, expected) in expected {
+        assert!((party.server.metric(name).await - expected).abs() < 0.5, "{name}");
+    }
+    drop(stranger);
 }
 
 #[tokio::test]

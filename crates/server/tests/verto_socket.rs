@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use testkit::clients::verto::{Credential, Socket, channel, issue, start};
 use testkit::server::TestServer;
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
-use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
 const REQUIRED: &str = "Authentication Required";
 const FAILURE: &str = "Authentication Failure";
@@ -144,18 +145,16 @@ async fn v11_what_is_too_large_or_no_text_closes() {
 }
 
 #[tokio::test]
-async fn who_closes_is_answered() {
-    let (server, client) = with_client(&[]).await;
-    let stranger = Socket::open(server.verto()).await;
-    let member = Socket::member(server.verto(), &client).await;
-    for mut socket in [stranger, member] {
-        let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-        socket.send(Message::Close(Some(frame))).await;
-        assert_eq!(
-            socket.last_words().await,
-            (vec![], Some(1000)),
-            "RFC 6455, 5.5.1: the frame is sent back"
-        );
+async fn who_closes_is_answered_with_its_own_code() {
+    let (server, client) = with_client(&[("takeover_seconds", 1)]).await;
+    for code in [Some(1000), Some(3000), None] {
+        let mut member = Socket::member(server.verto(), &client).await;
+        let mut stranger = Socket::open(server.verto()).await;
+        for socket in [&mut member, &mut stranger] {
+            let frame = code.map(|code: u16| CloseFrame { code: code.into(), reason: "done".into() });
+            socket.send(Message::Close(frame)).await;
+            assert_eq!(socket.last_words().await, (vec![], code), "not the end of the stream alone");
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use wire::Masked;
 use wire::verto::content::{NotKnown, Said, check_presence};
 use wire::verto::{
-    self, Broadcast, Call, Credentials, Fault, Frame, Id, Info, Login, client_ready, error, event, info,
-    message, punt, refused_in_result, result,
+    self, Broadcast, Call, Credentials, Fault, Frame, Id, Info, Login, client_ready, error, event, gone,
+    info, message, punt, refused_in_result, result,
 };
 
 fn call(method: &str, params: Value) -> Call {
@@ -202,6 +202,10 @@ fn golden_bytes() {
         (
             client_ready(1_000_000_000),
             r#"{"jsonrpc":"2.0","id":1000000000,"method":"verto.clientReady","params":{"reattached_sessions":[]}}"#,
+        ),
+        (
+            event(1_000_000_003, &gone("C", "I@d"), "I", 2, "C"),
+            r#"{"jsonrpc":"2.0","id":1000000003,"method":"verto.event","params":{"eventChannel":"C","eventData":"eyJwZWVyU3RhdHVzIjoiZ29uZSIsInBlZXJOYW1lIjoiIn0=","localBroadcast":true,"userid":"I@d","sessid":"I","eventSerno":2,"subscribedChannel":"C"}}"#,
         ),
         (punt(1_000_000_001), r#"{"jsonrpc":"2.0","id":1000000001,"method":"verto.punt","params":{}}"#),
         (

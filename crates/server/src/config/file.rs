@@ -212,6 +212,9 @@ section! {
         client_idle_days: Count = Default "14",
         /// Days after which a channel that nobody has used is deleted, 1 to 1000000. When it is not written: never.
         channel_idle_days: Count = Example "365",
+        /// Whether the others of a channel are told "gone" in the name of a client that is revoked. Their pages then hang up on it, which is
+        /// all that a server can do about media that go from browser to browser.
+        gone_on_revoke: bool = Default "false",
     }
 }
 

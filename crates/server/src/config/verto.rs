@@ -33,6 +33,8 @@ pub struct Verto {
     pub client_idle: Duration,
     /// After how long without use a channel is ended; `None`: never.
     pub channel_idle: Option<Duration>,
+    /// Whether the others of a channel are told that a client has left when it was revoked.
+    pub gone_on_revoke: bool,
     public_url: Option<PublicUrl>,
 }
 
@@ -114,6 +116,7 @@ impl Default for Verto {
             ice: IceServers::default(),
             client_idle: DEFAULT_CLIENT_IDLE,
             channel_idle: None,
+            gone_on_revoke: false,
             public_url: None,
         }
     }
@@ -161,6 +164,7 @@ impl Verto {
             ice: IceServers { urls: verto.ice_servers.map_or_else(Vec::new, |set| set.value.0), relay },
             client_idle: verto.client_idle_days.map_or(DEFAULT_CLIENT_IDLE, |set| days(set.value)),
             channel_idle: verto.channel_idle_days.map(|set| days(set.value)),
+            gone_on_revoke: verto.gone_on_revoke.is_some_and(|set| set.value),
             public_url,
         };
         Ok(enabled.then_some(checked))
@@ -248,7 +252,7 @@ mod tests {
         for set in [("enabled", "true"), ("listen", "127.0.0.1:8082"), ("limits.sockets", "10000")] {
             let verto = checked(&[set]).unwrap().unwrap();
             assert_eq!((verto.listen.to_string(), verto.tls.clone()), ("127.0.0.1:8082".into(), Tls::Off));
-            assert_eq!(verto.limits, VertoLimits::default());
+            assert_eq!((verto.limits, verto.gone_on_revoke), (VertoLimits::default(), false));
             assert_eq!(verto.public_url(verto.listen).to_string(), "http://127.0.0.1:8082");
         }
     }
@@ -258,7 +262,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("countersign.toml");
         let text = "[faces.verto]\nlisten = \"0.0.0.0:9\"\npublic_url = \"https://meet.example\"\nclient_idle_days = 1\n\
-             channel_idle_days = 2\nice_servers = [\"stun:a\", \"turn:b:1?transport=tcp\"]\nturn_secret = \"hunter2\"\n\
+             channel_idle_days = 2\ngone_on_revoke = true\nice_servers = [\"stun:a\", \"turn:b:1?transport=tcp\"]\nturn_secret = \"hunter2\"\n\
              [faces.verto.limits]\nmessage_bytes = 1\nmessages_per_second = 2\nmessage_burst = 3\nbroadcasts_per_second = 4\n\
              broadcast_burst = 5\nauthenticate_seconds = 6\nlogin_failures_per_socket = 7\nlogin_failures_per_minute = 8\n\
              issues_per_minute = 9\nclients_per_channel = 10\ncapacity_max = 11\nsockets_per_address = 12\nsockets = 13\n\
@@ -266,7 +270,7 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let verto = load(Some(&file), [], &[]).unwrap().verto.unwrap();
         assert_eq!(verto.tls, Tls::SelfSigned);
-        assert_eq!((verto.client_idle, verto.channel_idle), (DAY, Some(DAY * 2)));
+        assert_eq!((verto.client_idle, verto.channel_idle, verto.gone_on_revoke), (DAY, Some(DAY * 2), true));
         assert_eq!(verto.ice.urls, ["stun:a", "turn:b:1?transport=tcp"]);
         assert!(
             matches!(verto.ice.relay, RelayAccess::Shared(_)) && !format!("{verto:?}").contains("hunter2")

@@ -121,6 +121,11 @@ impl Speaking {
         let _ = timeout(FAREWELL, ending).await;
     }
 
+    /// Lets the answer go out that waits since the other side's close frame was read (RFC 6455 §5.5.1), if that is why it is gone.
+    pub async fn echo(mut self) {
+        let _ = timeout(FAREWELL, self.sink.flush()).await;
+    }
+
     async fn send_each(&mut self, messages: Vec<Message>) -> Result<(), PuntReason> {
         for message in messages {
             self.send(message).await?;

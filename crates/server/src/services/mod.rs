@@ -19,6 +19,7 @@ pub use calls::{
     Calls, Described, Dialect, MediaNews, Offer, Parts as CallsParts, Said, Saying, Seat, Speakers, Welcome,
     muted,
 };
+pub(crate) use channels::Tell;
 pub use channels::{
     Believed, ChannelView, Channels, ChannelsConfig, ClaimedOrigin, ClientProof, ClientView, Door, Given,
     IceOffer, IceServers, InvitedVisitors, IssueRefused, Login, LoginRefused as ClientRefused, Member, News,

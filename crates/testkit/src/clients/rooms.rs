@@ -16,6 +16,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::server::{TestServer, answer};
@@ -146,6 +147,12 @@ impl Socket {
     /// Says any text; whether the server still takes it.
     pub async fn try_say(&mut self, text: &str) -> bool {
         matches!(timeout(PATIENCE, self.stream.send(Message::text(text))).await, Ok(Ok(())))
+    }
+
+    /// Closes, with this code if there is one.
+    pub async fn close(&mut self, code: Option<u16>) {
+        let frame = code.map(|code| CloseFrame { code: code.into(), reason: "done".into() });
+        timeout(PATIENCE, self.stream.send(Message::Close(frame))).await.unwrap().unwrap();
     }
 
     /// Returns the next message.

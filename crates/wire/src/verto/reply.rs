@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::Id;
@@ -135,6 +137,14 @@ pub fn event(number: u64, shared: &str, sessid: &str, serial: u64, subscribed: &
     let params =
         format!(r#"{{{shared},"sessid":{sessid},"eventSerno":{serial},"subscribedChannel":{subscribed}}}"#);
     push(number, "verto.event", &params)
+}
+
+/// Returns what all are told alike of a client that is in the channel no more, as that client would say it itself; for [`event`].
+#[must_use]
+pub fn gone(channel: &str, userid: &str) -> String {
+    let said = STANDARD.encode(r#"{"peerStatus":"gone","peerName":""}"#);
+    let (channel, userid) = (quoted(channel), quoted(userid));
+    format!(r#""eventChannel":{channel},"eventData":"{said}","localBroadcast":true,"userid":{userid}"#)
 }
 
 /// Returns what one client is told by another, for [`info`]. `from` is the sender's bare ID: clients compare it with what stands before

@@ -38,7 +38,7 @@ pub(super) async fn talk(app: App, socket: WebSocket, from: Peer, place: crowd::
         Err(ending) => ending,
     };
     let (words, code) = match ending {
-        Ending::Gone => return,
+        Ending::Gone => return speaking.echo().await,
         Ending::Goodbye(reason) => (connection::goodbye(reason), CLOSED),
         Ending::TurnedAway(refusal) => {
             let code = if refusal == Refusal::Denied { NOT_BELIEVED } else { CLOSED };

@@ -40,6 +40,8 @@ pub(super) enum Done {
     Result(Members),
     /// Refused, with these members beside code and text.
     Refused(Fault, Members),
+    /// Refused, and told so in a result.
+    RefusedInResult(Fault),
     /// It was answered already.
     Answered,
 }
@@ -80,7 +82,10 @@ impl<'a> Conversation<'a> {
         }
         match frame {
             Frame::SpeedTest | Frame::Acknowledgement => (),
-            Frame::Invalid(id) => self.say(verto::error(id.as_ref(), Fault::InvalidRequest, Members::new())),
+            Frame::Invalid(id) => {
+                self.count(Fault::InvalidRequest);
+                self.say(verto::error(id.as_ref(), Fault::InvalidRequest, Members::new()));
+            }
             Frame::Request(mut request) => {
                 let id = request.id.take();
                 let done = self.perform(id.as_ref(), request.call()).await;
@@ -99,6 +104,7 @@ impl<'a> Conversation<'a> {
         if let Some(id) = id {
             self.say(verto::error(id, Fault::RateLimit, Members::new()));
         }
+        self.count(Fault::RateLimit);
         self.refused();
     }
 
@@ -129,7 +135,7 @@ impl<'a> Conversation<'a> {
                 talk::perform(&mut talking, call).await
             }
         };
-        if is_too_much(&done) {
+        if refusal(&done) == Some(Fault::RateLimit) {
             self.refused();
         }
         done
@@ -169,7 +175,7 @@ impl<'a> Conversation<'a> {
         let attached = seat.attach(self.line, &self.door, welcome);
         if attached.is_err() || !app.channels.is_in(&member) {
             // It was revoked on the way in.
-            app.exchange.revoke(member.channel, member.client);
+            app.exchange.revoke(member.channel, member.client, None);
             return Fault::AuthenticationFailure.into();
         }
         let _ = self.name.set(sessid);
@@ -221,16 +227,26 @@ impl<'a> Conversation<'a> {
 
     fn answer(&self, id: Option<&Id>, done: Done) {
         let sessid = self.member.as_ref().map(|member| member.sessid.expose());
+        if let Some(fault) = refusal(&done) {
+            self.count(fault);
+        }
         if let Some(id) = id {
             match done {
                 Done::Result(members) => self.say(verto::result(id, members, sessid)),
                 Done::Refused(fault, more) => self.say(verto::error(Some(id), fault, more)),
+                Done::RefusedInResult(fault) => {
+                    self.say(verto::result(id, verto::refused_in_result(fault), sessid));
+                }
                 Done::Answered => (),
             }
         }
         if self.failures >= self.face.app.verto_limits.login_failures_per_socket {
             self.line.end(Over::Denied);
         }
+    }
+
+    fn count(&self, fault: Fault) {
+        self.face.app.verto_figures.refused(fault.code());
     }
 
     fn say(&self, text: String) {
@@ -276,12 +292,9 @@ fn fault(no_seat: NoSeat) -> Fault {
     }
 }
 
-/// Whether a request was refused because there were too many of its kind.
-fn is_too_much(done: &Done) -> bool {
-    let code = match done {
-        Done::Refused(fault, _) => Some(fault.code().into()),
-        Done::Result(members) => members.get("code").and_then(Value::as_i64),
-        Done::Answered => None,
-    };
-    code == Some(i64::from(Fault::RateLimit.code()))
+fn refusal(done: &Done) -> Option<Fault> {
+    match done {
+        Done::Refused(fault, _) | Done::RefusedInResult(fault) => Some(*fault),
+        Done::Result(_) | Done::Answered => None,
+    }
 }

@@ -10,3 +10,4 @@ mod talk;
 mod upgrade;
 
 pub use routes::routes;
+pub use talk::last_words;

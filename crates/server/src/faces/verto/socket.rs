@@ -59,6 +59,9 @@ pub(super) async fn talk(face: Face, socket: WebSocket, door: Door) {
     match ended {
         Ok(((), over)) => {
             let punt = was_member.then(|| verto::punt(face.next_push()));
+            if let (true, Some(reason)) = (was_member, punted(over)) {
+                app.verto_figures.punt(reason);
+            }
             part(hearing, speaking, over, punt).await;
         }
         Err(_) => tracing::error!("a socket's step panicked; it is closed"),
@@ -105,6 +108,16 @@ async fn part(hearing: Hearing<'_>, speaking: Speaking<'_>, over: Over, punt: Op
     let close = CloseFrame { code, reason: Utf8Bytes::from_static(reason(over)) };
     speaking.farewell(words, close, if over == Over::Slow { SLOW_FAREWELL } else { FAREWELL }).await;
     hearing.fade().await;
+}
+
+/// Why a client is sent away, if it is.
+const fn punted(over: Over) -> Option<&'static str> {
+    match over {
+        Over::Replaced => Some("replaced"),
+        Over::Revoked => Some("revoked"),
+        Over::Abusive => Some("abusive"),
+        Over::Gone | Over::Stopping | Over::Slow | Over::Denied | Over::Unreadable(_) => None,
+    }
 }
 
 /// What a page may tell its person of a punt, which has the same words for everything.
@@ -195,7 +208,7 @@ impl Speaking<'_> {
         }
     }
 
-    /// Lets the answer go out that waits since the other side's close frame was read (RFC 6455 §5.5.1).
+    /// Lets the answer go out that waits since the other side's close frame was read (RFC 6455 §5.5.1), if that is why it is gone.
     async fn echo(mut self) {
         let _ = timeout(FAREWELL, self.sink.flush()).await;
     }

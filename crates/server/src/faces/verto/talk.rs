@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hub::{OutOfTurn, Passage, Step};
-use identity::{ClientId, Content};
+use identity::{ChannelId, ClientId, Content};
 use serde_json::{Value, json};
 use wire::verto::content::Said;
 use wire::verto::{self, Broadcast, Call, Fault, Info, MAX_BODY, MAX_NAME, MAX_NAMES, MAX_PAYLOAD};
@@ -69,7 +69,7 @@ impl Talking<'_> {
     fn broadcast(&mut self, broadcast: &Broadcast) -> Done {
         match self.spread(broadcast) {
             Ok(()) => Done::Result(Members::new()),
-            Err(fault) => Done::Result(verto::refused_in_result(fault)),
+            Err(fault) => Done::RefusedInResult(fault),
         }
     }
 
@@ -90,6 +90,7 @@ impl Talking<'_> {
         let userid = format!("{}@{}", self.member.client, self.face.domain);
         let body: Arc<str> = broadcast.shared(&topic, &userid).into();
         exchange.broadcast(self.party, &topic, &body);
+        self.face.app.verto_figures.broadcast();
         Ok(())
     }
 
@@ -119,6 +120,9 @@ impl Talking<'_> {
             let message = verto::message(&from, &format!("{to}@{}", self.face.domain), body, beside);
             self.face.app.exchange.tell(self.party, to, message.into())
         };
+        if delivered {
+            self.face.app.verto_figures.message();
+        }
         let sent = json!({"message": "SENT", "delivered": u8::from(delivered)});
         let Value::Object(sent) = sent else { return Err(Fault::Internal) };
         Ok(Done::Result(sent))
@@ -173,6 +177,11 @@ fn step(said: &Said) -> Option<Step<'_>> {
         Said::Description(fingerprints) => Some(Step::Describe(fingerprints)),
         Said::Candidate => Some(Step::Candidate),
     }
+}
+
+/// Returns what the others of its channel hear of a client that was revoked, as if it had left: clients of tessercat's close a call with it.
+pub fn last_words(channel: ChannelId, client: ClientId, domain: &str) -> Arc<str> {
+    verto::gone(&channel.to_string(), &format!("{client}@{domain}")).into()
 }
 
 /// The step's name in the audit record.

@@ -60,6 +60,8 @@ pub struct ChannelsConfig {
     pub client_idle: Duration,
     /// After how long without use a channel is ended; `None`: never.
     pub channel_idle: Option<Duration>,
+    /// Whether the others of a channel are told that a client has left when it was revoked.
+    pub gone_on_revoke: bool,
 }
 
 /// What the live side has to be told, once the store has it.

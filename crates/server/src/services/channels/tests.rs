@@ -42,6 +42,7 @@ impl Stage {
             .per_minute(Action::Issue, 1_000)
             .per_minute(Action::ClientDenied, limits.login_failures_per_minute);
         let config = ChannelsConfig {
+            gone_on_revoke: false,
             public_url: PublicUrl::parse("https://meet.example").unwrap(),
             limits,
             ice: IceServers::default(),

@@ -220,8 +220,8 @@ impl Exchange {
         listener.is_some_and(|line| line.say(Said::Told(Told { from, message })))
     }
 
-    /// Punts a client that was revoked; nothing that it has said is heard any more.
-    pub fn revoke(&self, channel: ChannelId, client: ClientId) {
+    /// Punts a client that was revoked; nothing that it has said is heard any more, but the last words that are put into its mouth.
+    pub fn revoke(&self, channel: ChannelId, client: ClientId, last_words: Option<&Arc<str>>) {
         let (realm, session) = (channel.realm(), client.session());
         let mut live = self.live();
         live.topics.revoke(&realm, session);
@@ -230,6 +230,10 @@ impl Exchange {
         let others: Vec<_> =
             live.topics.attached(&realm).filter_map(|other| live.topics.find(&realm, other)).collect();
         others.iter().filter_map(|other| live.lines.get(other)).for_each(|line| line.unsay(session));
+        if let Some(body) = last_words {
+            live.topics.publish_for(&realm, session, &channel.to_string(), body);
+            live.settle();
+        }
     }
 
     /// Punts every client of a channel that has ended, and closes who was about to log in there.
@@ -242,10 +246,11 @@ impl Exchange {
         strangers.iter().filter_map(|id| live.lines.get(id)).for_each(|line| line.end(Over::Revoked));
     }
 
-    /// Returns how many clients are in all channels.
+    /// Returns how many clients are in all channels, and how many sockets are open.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.live().topics.count()
+    pub fn count(&self) -> (usize, usize) {
+        let live = self.live();
+        (live.topics.count(), live.lines.len())
     }
 
     /// Returns the clients of a channel that are in it.
