@@ -1,32 +1,21 @@
 import { useEffect, useState } from "preact/hooks";
-import { api, problemSentence, type ChannelClient, type ChannelDetail } from "../api.ts";
+import { api, type ChannelClient, type ChannelDetail } from "../api.ts";
 import { Confirm } from "../confirm.tsx";
 import { clockTime, fromNow } from "../time.ts";
 import { AuditTable } from "./audit.tsx";
 import { ChannelInvitations } from "./channel_invitations.tsx";
 import { ChannelRules } from "./channel_rules.tsx";
+import { usePerform, type Perform } from "./perform.ts";
 import { usePolled } from "./polled.ts";
-import type { Perform } from "./room.tsx";
 
 /** One channel: who is in it, who may come, what holds in it, what happened. */
 export function ChannelDetailPage({ channelId, onSignedOut }: { channelId: string; onSignedOut: () => void }) {
   const { answer: channel, problem, gone, refresh } = usePolled(() => api.channel(channelId), onSignedOut);
-  const [failed, setFailed] = useState("");
+  const { perform, failed } = usePerform(refresh);
   const called = channel ? calledOf(channel) : null;
   useEffect(() => {
     if (called) document.title = `${called} · countersign`;
   }, [called]);
-
-  /** Does something, says what went wrong, and shows how things stand then. */
-  const perform: Perform = async (act) => {
-    try {
-      await act();
-      setFailed("");
-    } catch (refusal) {
-      setFailed(problemSentence(refusal));
-    }
-    refresh();
-  };
 
   if (gone) return <Gone />;
   if (!channel) return <main class="page">{problem ? <p class="problem">{problem}</p> : <p class="hint">Loading…</p>}</main>;

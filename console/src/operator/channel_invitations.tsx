@@ -1,8 +1,8 @@
-import { useId, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { api, type ChannelDetail } from "../api.ts";
-import { LIFETIMES } from "./invites.tsx";
 import { MadeLink } from "./made_link.tsx";
-import type { Perform } from "./room.tsx";
+import type { Perform } from "./perform.ts";
+import { ONE_FOR_A_DAY, UsesAndLifetime } from "./uses_and_lifetime.tsx";
 
 /** How people come into a channel: by its address, or by an invitation. */
 export function ChannelInvitations({ channel, perform }: { channel: ChannelDetail; perform: Perform }) {
@@ -22,38 +22,14 @@ export function ChannelInvitations({ channel, perform }: { channel: ChannelDetai
 
 function InvitationForm(props: { channelId: string; perform: Perform; onMade: (link: string) => void }) {
   const { channelId, perform, onMade } = props;
-  const [uses, setUses] = useState(1);
-  const [ttl, setTtl] = useState(86_400);
-  const usesId = useId();
-  const ttlId = useId();
+  const [{ uses, lifetime }, setReach] = useState(ONE_FOR_A_DAY);
   const create = (event: Event) => {
     event.preventDefault();
-    void perform(async () => onMade((await api.inviteToChannel(channelId, { uses, ttl })).link));
+    void perform(async () => onMade((await api.inviteToChannel(channelId, { uses, ttl: lifetime })).link));
   };
   return (
     <form class="invite-form" onSubmit={create}>
-      <div class="field">
-        <label for={usesId}>How many people</label>
-        <input
-          id={usesId}
-          type="number"
-          min={1}
-          max={10_000}
-          required
-          value={uses}
-          onInput={(event) => setUses(event.currentTarget.valueAsNumber)}
-        />
-      </div>
-      <div class="field">
-        <label for={ttlId}>Good for</label>
-        <select id={ttlId} value={ttl} onChange={(event) => setTtl(Number(event.currentTarget.value))}>
-          {LIFETIMES.map(([seconds, text]) => (
-            <option key={seconds} value={seconds}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </div>
+      <UsesAndLifetime reach={{ uses, lifetime }} onReach={setReach} />
       <button type="submit" class="button button-primary">
         Create invitation
       </button>

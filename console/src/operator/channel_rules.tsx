@@ -1,6 +1,6 @@
 import { useId, useState } from "preact/hooks";
 import { api, type ChannelDetail, type ChannelSettings, type Delivery } from "../api.ts";
-import type { Perform } from "./room.tsx";
+import type { Perform } from "./perform.ts";
 
 type Choices<Name extends keyof ChannelSettings> = [ChannelSettings[Name], string][];
 

@@ -1,6 +1,7 @@
-import { useEffect, useId, useState } from "preact/hooks";
-import { api, problemSentence, type ChannelSummary } from "../api.ts";
+import { useEffect } from "preact/hooks";
+import { api, type ChannelSummary } from "../api.ts";
 import { fromNow } from "../time.ts";
+import { CreateForm } from "./create_form.tsx";
 import { usePolled } from "./polled.ts";
 
 /** All channels, and a form for another. */
@@ -68,39 +69,6 @@ function ChannelList({ channels }: { channels: ChannelSummary[] }) {
 }
 
 function CreateChannel() {
-  const [topic, setTopic] = useState("");
-  const [problem, setProblem] = useState("");
-  const id = useId();
-  const create = async (event: Event) => {
-    event.preventDefault();
-    try {
-      const { channelId } = await api.createChannel({ topic: topic.trim() });
-      location.hash = `#channel=${channelId}`;
-    } catch (refusal) {
-      setProblem(problemSentence(refusal));
-    }
-  };
-  return (
-    <form class="inline-form" onSubmit={create}>
-      <label class="for-readers" for={id}>
-        Topic
-      </label>
-      <input
-        id={id}
-        value={topic}
-        onInput={(event) => setTopic(event.currentTarget.value)}
-        maxLength={128}
-        placeholder="What it is about"
-        required
-      />
-      <button type="submit" class="button button-primary" disabled={topic.trim() === ""}>
-        Create channel
-      </button>
-      {problem && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
-    </form>
-  );
+  const create = async (topic: string) => `#channel=${(await api.createChannel({ topic })).channelId}`;
+  return <CreateForm label="Topic" placeholder="What it is about" maxLength={128} button="Create channel" create={create} />;
 }

@@ -1,23 +1,16 @@
-import { useId, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { api, type Invite, type NewInvite, type RoomDetail } from "../api.ts";
 import type { Permission } from "../call/messages.ts";
 import { fromNow } from "../time.ts";
 import { MadeLink } from "./made_link.tsx";
-import type { Perform } from "./room.tsx";
+import type { Perform } from "./perform.ts";
+import { ONE_FOR_A_DAY, UsesAndLifetime } from "./uses_and_lifetime.tsx";
 
 const PERMISSIONS: [Permission, string][] = [
   ["speak", "Speak"],
   ["camera", "Use a camera"],
   ["share", "Share a screen"],
   ["moderate", "Moderate: remove people, end the call"],
-];
-
-/** How long an invite may be good for, in seconds. */
-export const LIFETIMES: [number, string][] = [
-  [3_600, "1 hour"],
-  [86_400, "1 day"],
-  [604_800, "1 week"],
-  [2_592_000, "30 days"],
 ];
 
 /** The invites of a room, and a form for another. */
@@ -37,41 +30,17 @@ export function Invites({ room, perform }: { room: RoomDetail; perform: Perform 
 
 function InviteForm(props: { room: RoomDetail; perform: Perform; onMade: (invite: NewInvite) => void }) {
   const { room, perform, onMade } = props;
-  const [uses, setUses] = useState(1);
-  const [lifetime, setLifetime] = useState(86_400);
+  const [reach, setReach] = useState(ONE_FOR_A_DAY);
   const [permissions, setPermissions] = useState<Permission[]>(["speak", "camera", "share"]);
-  const usesId = useId();
-  const lifetimeId = useId();
   const create = (event: Event) => {
     event.preventDefault();
     void perform(async () => {
-      onMade(await api.createInvite(room.room_id, { uses, expires_in: lifetime, permissions }));
+      onMade(await api.createInvite(room.room_id, { uses: reach.uses, expires_in: reach.lifetime, permissions }));
     });
   };
   return (
     <form class="invite-form" onSubmit={create}>
-      <div class="field">
-        <label for={usesId}>How many people</label>
-        <input
-          id={usesId}
-          type="number"
-          min={1}
-          max={10_000}
-          required
-          value={uses}
-          onInput={(event) => setUses(event.currentTarget.valueAsNumber)}
-        />
-      </div>
-      <div class="field">
-        <label for={lifetimeId}>Good for</label>
-        <select id={lifetimeId} value={lifetime} onChange={(event) => setLifetime(Number(event.currentTarget.value))}>
-          {LIFETIMES.map(([seconds, text]) => (
-            <option key={seconds} value={seconds}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </div>
+      <UsesAndLifetime reach={reach} onReach={setReach} />
       <fieldset class="checks">
         <legend>They may</legend>
         {PERMISSIONS.map(([permission, text]) => (

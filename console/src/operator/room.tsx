@@ -1,11 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
-import { api, problemSentence, type RoomDetail } from "../api.ts";
+import { api, type RoomDetail } from "../api.ts";
 import type { Participant, Permission } from "../call/messages.ts";
 import { Confirm } from "../confirm.tsx";
 import { Icon } from "../icons.tsx";
 import { clockTime } from "../time.ts";
 import { AuditTable } from "./audit.tsx";
 import { Invites } from "./invites.tsx";
+import { usePerform, type Perform } from "./perform.ts";
 import { usePolled } from "./polled.ts";
 
 const ALL: Permission[] = ["speak", "camera", "share", "moderate"];
@@ -15,21 +16,10 @@ const OWN_INVITE_S = 3_600;
 /** One room: who is in it, who may come, what happened. */
 export function RoomDetailPage({ roomId, onSignedOut }: { roomId: string; onSignedOut: () => void }) {
   const { answer: room, problem, gone, refresh } = usePolled(() => api.room(roomId), onSignedOut);
-  const [failed, setFailed] = useState("");
+  const { perform, failed } = usePerform(refresh);
   useEffect(() => {
     if (room) document.title = `${room.name} · countersign`;
   }, [room?.name]);
-
-  /** Does something, says what went wrong, and shows how things stand then. */
-  const perform = async (act: () => Promise<unknown>) => {
-    try {
-      await act();
-      setFailed("");
-    } catch (refusal) {
-      setFailed(problemSentence(refusal));
-    }
-    refresh();
-  };
 
   if (gone) return <Gone />;
   if (!room) return <main class="page">{problem ? <p class="problem">{problem}</p> : <p class="hint">Loading…</p>}</main>;
@@ -51,8 +41,6 @@ export function RoomDetailPage({ roomId, onSignedOut }: { roomId: string; onSign
     </main>
   );
 }
-
-export type Perform = (act: () => Promise<unknown>) => Promise<void>;
 
 function RoomHead({ room, perform }: { room: RoomDetail; perform: Perform }) {
   const [ending, setEnding] = useState(false);

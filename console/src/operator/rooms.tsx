@@ -1,6 +1,7 @@
-import { useEffect, useId, useState } from "preact/hooks";
-import { api, problemSentence, type RoomSummary } from "../api.ts";
+import { useEffect } from "preact/hooks";
+import { api, type RoomSummary } from "../api.ts";
 import { fromNow } from "../time.ts";
+import { CreateForm } from "./create_form.tsx";
 import { usePolled } from "./polled.ts";
 
 /** All rooms, and a form for another. */
@@ -50,39 +51,6 @@ function RoomList({ rooms }: { rooms: RoomSummary[] }) {
 }
 
 function CreateRoom() {
-  const [name, setName] = useState("");
-  const [problem, setProblem] = useState("");
-  const id = useId();
-  const create = async (event: Event) => {
-    event.preventDefault();
-    try {
-      const room = await api.createRoom(name.trim());
-      location.hash = `#room=${room.room_id}`;
-    } catch (refusal) {
-      setProblem(problemSentence(refusal));
-    }
-  };
-  return (
-    <form class="inline-form" onSubmit={create}>
-      <label class="for-readers" for={id}>
-        Room name
-      </label>
-      <input
-        id={id}
-        value={name}
-        onInput={(event) => setName(event.currentTarget.value)}
-        maxLength={64}
-        placeholder="Room name"
-        required
-      />
-      <button type="submit" class="button button-primary" disabled={name.trim() === ""}>
-        Create room
-      </button>
-      {problem && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
-    </form>
-  );
+  const create = async (name: string) => `#room=${(await api.createRoom(name)).room_id}`;
+  return <CreateForm label="Room name" placeholder="Room name" maxLength={64} button="Create room" create={create} />;
 }

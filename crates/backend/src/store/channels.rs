@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
 use sqlx::{Any, Transaction};
 
 use identity::{ChannelId, ChannelRules, TokenHash, UnixMillis};
@@ -51,18 +52,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut change = self.write().await?;
         let rules = &channel.rules;
-        sqlx::query(
+        with_rules(
             "INSERT INTO channels (channel_id, topic, admission, capacity, cookie_binding, sessid_policy, content, delivery,
                 created_at, used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+            channel.id,
+            rules,
         )
-        .bind(channel.id.to_string())
-        .bind(rules.topic.as_str())
-        .bind(rules.admission.text())
-        .bind(i64::from(rules.capacity))
-        .bind(rules.cookie_binding.text())
-        .bind(rules.sessid_policy.text())
-        .bind(rules.content.text())
-        .bind(rules.delivery.text())
         .bind(stored(channel.created_at.0))
         .execute(&mut *change)
         .await?;
@@ -82,18 +77,12 @@ impl Store {
         entry: &AuditEntry,
     ) -> Result<(), StoreError> {
         let mut change = self.write().await?;
-        let changed = sqlx::query(
-            "UPDATE channels SET topic = $1, admission = $2, capacity = $3, cookie_binding = $4, sessid_policy = $5,
-                content = $6, delivery = $7 WHERE channel_id = $8",
+        let changed = with_rules(
+            "UPDATE channels SET topic = $2, admission = $3, capacity = $4, cookie_binding = $5, sessid_policy = $6,
+                content = $7, delivery = $8 WHERE channel_id = $1",
+            channel,
+            rules,
         )
-        .bind(rules.topic.as_str())
-        .bind(rules.admission.text())
-        .bind(i64::from(rules.capacity))
-        .bind(rules.cookie_binding.text())
-        .bind(rules.sessid_policy.text())
-        .bind(rules.content.text())
-        .bind(rules.delivery.text())
-        .bind(channel.to_string())
         .execute(&mut *change)
         .await?;
         if changed.rows_affected() == 0 {
@@ -208,6 +197,23 @@ impl Store {
         audit::append(&mut change, entry).await?;
         Ok(change.commit().await?)
     }
+}
+
+/// A statement whose first eight values are a channel's id and its rules, in the order of the table.
+fn with_rules<'q>(
+    statement: &'static str,
+    channel: ChannelId,
+    rules: &'q ChannelRules,
+) -> Query<'q, Any, AnyArguments> {
+    sqlx::query(statement)
+        .bind(channel.to_string())
+        .bind(rules.topic.as_str())
+        .bind(rules.admission.text())
+        .bind(i64::from(rules.capacity))
+        .bind(rules.cookie_binding.text())
+        .bind(rules.sessid_policy.text())
+        .bind(rules.content.text())
+        .bind(rules.delivery.text())
 }
 
 async fn put_origins(

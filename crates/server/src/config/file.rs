@@ -72,12 +72,6 @@ macro_rules! section {
             fn take(entries: &mut Entries) -> Result<Self, ConfigError> {
                 Ok(Self { $( $key: take(entries, $path, stringify!($key))?, )* })
             }
-
-            /// Whether any of its keys is written.
-            #[allow(dead_code, reason = "asked of a section that turns itself on")]
-            pub(super) fn is_written(&self) -> bool {
-                false $( || self.$key.is_some() )*
-            }
         }
     };
 }
@@ -346,6 +340,7 @@ pub(super) const SECTIONS: [Section; 10] = [
 impl File {
     /// Reads every key; an unknown one or a value of the wrong kind is an error that names the place and what was expected.
     pub(super) fn read(mut entries: Entries) -> Result<Self, ConfigError> {
+        entries.turn_on("faces.verto");
         let file = Self {
             top: Top::take(&mut entries)?,
             http: Http::take(&mut entries)?,

@@ -135,10 +135,7 @@ impl Verto {
         limits: &file::VertoLimits,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Self>, ConfigError> {
-        let enabled = match &verto.enabled {
-            Some(set) => set.value,
-            None => verto.is_written() || limits.is_written(),
-        };
+        let enabled = verto.enabled.as_ref().is_some_and(|set| set.value);
         let listen = verto.listen.as_ref().map_or(DEFAULT_LISTEN, |set| set.value);
         let proxy = proxy(verto.trusted_proxy.as_ref());
         let files = Files {

@@ -208,6 +208,16 @@ impl Entries {
         self.0.extend(mapped);
     }
 
+    /// Enables a section in which anything is written, unless it says itself whether it is.
+    pub(super) fn turn_on(&mut self, section: &str) {
+        let first =
+            self.0.iter().find(|(key, _)| key.strip_prefix(section).is_some_and(|key| key.starts_with('.')));
+        if let Some(origin) = first.map(|(_, entry)| entry.origin.clone()) {
+            let enabled = Entry { origin, value: Written::Flag(true) };
+            self.0.entry(format!("{section}.enabled")).or_insert(enabled);
+        }
+    }
+
     /// Takes the entry of a key out.
     pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
         self.0.remove(key)

@@ -38,7 +38,8 @@ pub(crate) fn measure(table: &mut Table) {
             table.note(format!("{name}: a forwarded packet"), cost as f64, "ns");
             let one = *one.get_or_insert(cost);
             let ratio = cost as f64 / one as f64;
-            match target.filter(|_| shards > 1) {
+            match target {
+                _ if shards == 1 => {}
                 Some(target) => table.judge(format!("{name}: ratio to one shard"), ratio, "", target),
                 None => table.note(format!("{name}: ratio to one shard"), ratio, ""),
             }
