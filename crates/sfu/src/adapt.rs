@@ -177,8 +177,9 @@ impl Shard {
 
     /// The pictures for a viewer, the most important first, with what is needed of them.
     fn order(&self, viewer: Seat, participant: &Participant) -> Vec<(usize, Need)> {
+        let is_open_picture = |track: &Outgoing| track.is_open() && !track.source.is_audio();
         let pictures =
-            || participant.outgoing.iter().enumerate().filter(|(_, track)| !track.source.is_audio());
+            || participant.outgoing.iter().enumerate().filter(move |(_, track)| is_open_picture(track));
         if let Some(tiles) = &participant.view {
             let shown = |tile: &Tile| {
                 let same =
@@ -205,7 +206,7 @@ impl Shard {
     }
 
     fn shown(&self, participant: &Participant, index: usize, need: Need) -> Option<Shown> {
-        let track = participant.outgoing.get(index).filter(|track| track.is_open())?;
+        let track = participant.outgoing.get(index)?;
         let (publisher, published) = self.published_for(track)?;
         let need = if publisher.muted.contains(published.source) { Need::Hidden } else { need };
         let codec = codecs::pick(self.now, published, track, &participant.profile.codecs);

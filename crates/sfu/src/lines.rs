@@ -139,10 +139,10 @@ impl Participant {
         negotiation.lines.free.clone()
     }
 
-    /// What we have stopped is stopped on both sides, since a description of each has said so.
+    /// What we have stopped is stopped on both sides, since a description of each has said so. Its publisher may be back with a track of the
+    /// same source, which this one never becomes.
     pub(crate) fn settle_stopped(&mut self) {
         for track in self.outgoing.iter_mut().filter(|track| track.stopped) {
-            track.stopped = false;
             self.negotiation.lines.free.extend(track.mid.take());
         }
     }

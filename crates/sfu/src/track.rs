@@ -191,7 +191,7 @@ pub(crate) struct Outgoing {
     pub active: bool,
     /// Whether its publisher has left the room.
     pub gone: bool,
-    /// Whether its m-line is stopped on our side.
+    /// Whether its m-line is stopped on our side; then it is never wanted again.
     pub stopped: bool,
     /// Whether the participant has answered that it does not want it; asked again only after something has changed.
     pub declined: bool,

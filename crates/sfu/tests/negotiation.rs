@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sfu::Source::{Camera, Screen, Voice};
-use sfu::{Command, EventKind, LeaveReason, SignalRefusal, Source};
+use sfu::{Command, EventKind, LeaveReason, SignalRefusal, Source, Tile};
 use testkit::stage::{Say, Stage, Weather};
 
 const BOTH: [Source; 2] = [Voice, Camera];
@@ -115,6 +115,33 @@ fn people_who_come_and_go_all_day_need_no_more_m_lines_than_are_there_at_once() 
             assert!(stage.heard(host, visitor, source).packets > 20, "{source:?} of {visitor}");
         }
     }
+}
+
+#[test]
+fn who_comes_back_while_its_m_lines_are_being_stopped_is_seen_on_new_ones() {
+    let mut stage = couple(35);
+    let back = stage.clients[1].id;
+    let tile = |source| Tile { publisher: back, source, height: 360 };
+    stage.say_as(0, |participant| Command::View { participant, tiles: Some(vec![tile(Camera)]) });
+    stage.clients[0].keeps_answers = true;
+    stage.leave(1);
+    stage.run(Duration::from_millis(100));
+    stage.rejoin(1, &BOTH);
+    stage.run(Duration::from_millis(100));
+    let kept = std::mem::take(&mut stage.clients[0].kept_answers);
+    assert_eq!(kept.len(), 1, "the stop of both");
+    stage.clients[0].keeps_answers = false;
+    for (id, sdp) in kept {
+        stage.say_as(0, |participant| Command::Answer { participant, id, sdp });
+    }
+    stage.run(seconds(1));
+    let seen = stage.heard(0, 1, Camera).packets;
+    assert!(seen > 20 && stage.heard(0, 1, Voice).packets > 20, "{seen}");
+    let before = stage.clients[0].sending.clone();
+    stage.join(&[]);
+    stage.run(seconds(1));
+    assert!(stage.clients[0].sending == before, "they stay on the same");
+    assert!(stage.heard(0, 1, Camera).packets > seen + 20);
 }
 
 #[test]

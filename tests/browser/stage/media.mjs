@@ -25,12 +25,20 @@ export async function receives(page, participant, source) {
   const measure = source === "camera" || source === "screen" ? "framesDecoded" : "totalAudioEnergy";
   const least = measure === "framesDecoded" ? FRAMES : Number.MIN_VALUE;
   let from = null;
-  await until(`${source} of ${participant} arrives`, async () => {
-    const stream = (await arriving(page)).find((one) => one.participant_id === participant && one.source === source);
+  let all = [];
+  const arrives = async () => {
+    all = await arriving(page);
+    const stream = all.find((one) => one.participant_id === participant && one.source === source);
     if (!stream) return false;
     if (from?.ssrc !== stream.ssrc || stream[measure] < from[measure]) from = stream;
     return stream[measure] - from[measure] >= least;
-  });
+  };
+  try {
+    await until(`${source} of ${participant} arrives`, arrives);
+  } catch (fault) {
+    const asked = await page.evaluate(() => window.recorded.sent.filter((text) => text.includes('"view"')).at(-1));
+    throw new Error(`${fault.message}\nof ${JSON.stringify(from)} among ${JSON.stringify(all)}\nasked for ${asked}`, { cause: fault });
+  }
 }
 
 /** Returns the SSRCs by which a participant arrives at a page. */
