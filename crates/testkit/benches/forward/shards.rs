@@ -19,6 +19,10 @@ use crate::{ROUNDS, median};
 const ROOMS_OF_A_SHARD: usize = 2;
 /// The same rooms on more shards: a thread that has many takes more at once, and each packet costs it less.
 const SAME_ROOMS: usize = 8;
+/// The first is what the others are compared with.
+const SHARDS: [u8; 3] = [1, 2, 4];
+/// What one of them costs differs from round to round by a fifth.
+const SHARD_ROUNDS: usize = 2 * ROUNDS - 1;
 /// One who publishes, and listeners.
 const IN_ROOM: usize = 11;
 const FRAMES: usize = 40;
@@ -28,16 +32,22 @@ const TOLD: Duration = Duration::from_millis(1_200);
 pub(crate) fn measure(table: &mut Table) {
     let cores = Cores::found();
     for (load, target) in [(Load::Grows, Some(1.15)), (Load::Stays, None)] {
-        let mut one = None;
-        for shards in [1, 2, 4] {
-            let mut town = Town::new(shards, load.rooms(shards), &cores);
-            town.fill();
-            let cost = median((0..ROUNDS).map(|_| town.forward()).collect());
+        let mut towns: Vec<Town> =
+            SHARDS.map(|shards| Town::new(shards, load.rooms(shards), &cores)).into_iter().collect();
+        towns.iter_mut().for_each(Town::fill);
+        // In turn, so that a machine that becomes slower does so for all of them.
+        let mut costs = SHARDS.map(|_| Vec::new());
+        for _ in 0..SHARD_ROUNDS {
+            for (index, costs) in costs.iter_mut().enumerate() {
+                costs.push(forward(&mut towns, index));
+            }
+        }
+        let costs = costs.map(median);
+        for ((town, shards), cost) in towns.iter().zip(SHARDS).zip(costs) {
             town.started.pool.stop();
             let name = format!("{shards} shards, {} rooms on {} of them", town.rooms, town.used);
             table.note(format!("{name}: a forwarded packet"), cost as f64, "ns");
-            let one = *one.get_or_insert(cost);
-            let ratio = cost as f64 / one as f64;
+            let ratio = cost as f64 / costs[0] as f64;
             match target {
                 _ if shards == 1 => {}
                 Some(target) => table.judge(format!("{name}: ratio to one shard"), ratio, "", target),
@@ -46,6 +56,29 @@ pub(crate) fn measure(table: &mut Table) {
         }
     }
     cores.take(&cores.all);
+}
+
+/// Returns ns per forwarded packet in one of the towns, of all that its threads do meanwhile.
+fn forward(towns: &mut [Town], index: usize) -> u64 {
+    idle(towns, TOLD);
+    let before = towns[index].told();
+    for _ in 0..FRAMES {
+        towns[index].publish();
+        idle(towns, Duration::from_millis(33));
+    }
+    idle(towns, TOLD);
+    towns[index].cost_since(&before)
+}
+
+/// Lets time pass for everybody.
+fn idle(towns: &mut [Town], time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        if !towns.iter_mut().fold(false, |busy, town| town.turn() | busy) {
+            // The threads on trial need the processor more than the one that waits for them.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 /// What more shards get to do.
@@ -154,19 +187,16 @@ impl Town {
             assert!(Instant::now() < patience, "everybody is connected in time");
             self.turn();
         }
-        self.idle(Duration::from_secs(1));
-        self.publish();
+        for _ in 0..FRAMES {
+            self.publish();
+            idle(std::slice::from_mut(self), Duration::from_millis(33));
+        }
     }
 
-    /// Returns ns per forwarded packet, of all that the threads do meanwhile.
-    fn forward(&mut self) -> u64 {
-        self.idle(TOLD);
-        let before = self.told();
-        self.publish();
-        self.idle(TOLD);
+    fn cost_since(&mut self, before: &[(u64, Duration)]) -> u64 {
         let after = self.told();
-        let forwarded: u64 = after.iter().zip(&before).map(|(after, before)| after.0 - before.0).sum();
-        let cpu: Duration = after.iter().zip(&before).map(|(after, before)| after.1 - before.1).sum();
+        let forwarded: u64 = after.iter().zip(before).map(|(after, before)| after.0 - before.0).sum();
+        let cpu: Duration = after.iter().zip(before).map(|(after, before)| after.1 - before.1).sum();
         self.used = after.iter().filter(|(forwarded, _)| *forwarded > 0).count();
         assert!(forwarded > 0, "something is forwarded");
         cpu.as_nanos() as u64 / forwarded
@@ -177,24 +207,12 @@ impl Town {
         figures.iter().map(|figures| (figures.stats.forwarded, figures.cpu)).collect()
     }
 
+    /// A picture in every room.
     fn publish(&mut self) {
-        for _ in 0..FRAMES {
-            for publisher in (0..self.callers.len()).step_by(IN_ROOM) {
-                let mut out = Vec::new();
-                self.callers[publisher].publish(Instant::now(), Camera, &mut out);
-                self.send(publisher, &out);
-            }
-            self.idle(Duration::from_millis(33));
-        }
-    }
-
-    fn idle(&mut self, time: Duration) {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
-            if !self.turn() {
-                // The threads on trial need the processor more than the one that waits for them.
-                std::thread::sleep(Duration::from_millis(1));
-            }
+        for publisher in (0..self.callers.len()).step_by(IN_ROOM) {
+            let mut out = Vec::new();
+            self.callers[publisher].publish(Instant::now(), Camera, &mut out);
+            self.send(publisher, &out);
         }
     }
 
