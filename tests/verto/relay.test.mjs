@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startBrowser } from "../browser/stage/browser.mjs";
+import { until } from "../browser/stage/media.mjs";
 import { startFace } from "./stage/face.mjs";
-import { call, goesByRelay, hears, join, onlyByRelay, openProfile, receivesAll } from "./stage/pages.mjs";
+import { call, goesByRelay, hears, join, onlyByRelay, openProfile, pair, receivesAll } from "./stage/pages.mjs";
 import { startTurn } from "./stage/turn.mjs";
 
 const SECRET = "of this test, and of no other";
@@ -26,6 +27,29 @@ for (const transport of ["udp", "tcp"]) {
   });
 }
 
+test("a call outlives what it showed to its relay, and finds another way by what it was told since", { timeout: 180_000 }, async (t) => {
+  const turn = await startTurn(t, SECRET);
+  const face = await startFace(t, [...relayed(turn.url("udp"), SECRET), "turn_minutes = 1"]);
+  const channel = await face.channel({ admission: "open" });
+  const browser = await startBrowser(t);
+  const enter = async (name) => join(await openProfile(t, browser, face, { before: onlyByRelay }), `${face.origin}/peers/${channel}`, name);
+  const [ana, ben] = [await enter("Ana"), await enter("Ben")];
+  await call(ana, ben, { caller: "Ana", called: "Ben" });
+  await Promise.all([receivesAll(ana), receivesAll(ben)]);
+  await goesByRelay(ana, ben, turn, "udp");
+  const [first, path] = [await endOfCredentials(ana), await relayPorts(ana)];
+  // A minute, which is what there is to be tested.
+  await until("what was shown is over, and both have been told more", async () => {
+    const ends = [await endOfCredentials(ana), await endOfCredentials(ben)];
+    return Date.now() / 1000 > first + 1 && ends.every((end) => end > first);
+  }, 90_000);
+  await receivesAll(ana);
+  await ana.evaluate(() => window.recorded.connections.at(-1).restartIce());
+  await until("the call has found another way", async () => (await relayPorts(ana)).every((port, end) => port !== path[end]));
+  await goesByRelay(ana, ben, turn, "udp");
+  await Promise.all([receivesAll(ana), receivesAll(ben)]);
+});
+
 test("a relay lets in who shows what the secret has made that it shares with the server, and nobody else", { timeout: 60_000 }, async (t) => {
   const turn = await startTurn(t, SECRET);
   const browser = await startBrowser(t);
@@ -43,6 +67,17 @@ test("a relay lets in who shows what the secret has made that it shares with the
   assert.deepEqual(wrong.kinds, []);
   assert.ok(wrong.errors.includes(401), `${wrong.errors}`);
 });
+
+/** When what a page shows to its relay ends, in seconds since 1970. */
+function endOfCredentials(page) {
+  return page.evaluate(() => Number.parseInt(window.recorded.connections.at(-1).getConfiguration().iceServers[0].username, 10));
+}
+
+/** Between which ports of the relay the media of a page go. */
+async function relayPorts(page) {
+  const { local, remote } = await pair(page);
+  return [local.port, remote.port];
+}
 
 function relayed(url, secret) {
   return [`ice_servers = ["${url}"]`, `turn_secret = "${secret}"`];

@@ -157,7 +157,7 @@ export function onlyByRelay() {
 }
 
 /** The pair of candidates by which the only live connection of a page sends. */
-function pair(page) {
+export function pair(page) {
   return page.evaluate(async () => {
     const live = window.recorded.connections.filter(({ connectionState }) => connectionState === "connected");
     if (live.length !== 1) throw new Error(`${live.length} live connections`);

@@ -6,8 +6,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use super::{
     public_url::PublicUrl,
     values::{
-        AdminKey, Count, Hidden, IceUrls, LogFormat, LogLevel, Minutes, Patience, Seconds, Servers, Set,
-        Setting, Shards, SomeAddresses, StoreUrl, TlsMode,
+        AdminKey, Count, Hidden, IceUrls, LogFormat, LogLevel, Minutes, Patience, RelayMinutes, Seconds,
+        Servers, Set, Setting, Shards, SomeAddresses, StoreUrl, TlsMode,
     },
     written::{ConfigError, Entries},
 };
@@ -200,8 +200,11 @@ section! {
         /// The password to that name. Whoever may enter a channel learns it. It is not shown by the server's own commands.
         turn_password: Hidden = Example "\"a text\"",
         /// Instead of name and password: the secret that they share with this server (coturn: static-auth-secret). Each client then gets a
-        /// name and a password of its own, good for 6 hours, which cannot be taken back.
+        /// name and a password of its own, good for turn_minutes.
         turn_secret: Hidden = Example "\"a long random text\"",
+        /// Minutes, 1 to 10080, that such a password is good. It cannot be taken back: for so long, whoever was revoked can still have a
+        /// relay. Pages of ours ask for the next one in good time; a call that is up needs none. The clocks of both servers must agree.
+        turn_minutes: RelayMinutes = Default "15",
         /// Days after which a client that nobody has used is forgotten, 1 to 1000000. Its visitor may become another one.
         client_idle_days: Count = Default "14",
         /// Days after which a channel that nobody has used is deleted, 1 to 1000000. When it is not written: never.

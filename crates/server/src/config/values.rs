@@ -361,6 +361,19 @@ impl Setting for Minutes {
     }
 }
 
+/// How long something is good that a secret has made, in whole minutes: at most a week, which is what rtcd allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RelayMinutes(pub(super) Duration);
+
+impl Setting for RelayMinutes {
+    const EXPECTED: &'static str = "a whole number of minutes, 1 to 10080";
+
+    fn read(written: &Written) -> Option<Self> {
+        let Minutes(minutes) = Minutes::read(written)?;
+        (minutes <= Duration::from_secs(10_080 * 60)).then_some(Self(minutes))
+    }
+}
+
 /// A time in whole minutes that may be none, at most a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Patience(pub(super) Duration);
