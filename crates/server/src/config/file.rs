@@ -6,8 +6,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use super::{
     public_url::PublicUrl,
     values::{
-        AdminKey, Count, Hidden, IceUrls, LogFormat, LogLevel, Minutes, Patience, RelayMinutes, Seconds,
-        Servers, Set, Setting, Shards, SomeAddresses, StoreUrl, TlsMode,
+        AdminKey, Count, Hidden, IceUrls, KeepDays, LogFormat, LogLevel, Minutes, Patience, RelayMinutes,
+        Seconds, Servers, Set, Setting, Shards, SomeAddresses, StoreUrl, TlsMode,
     },
     written::{ConfigError, Entries},
 };
@@ -283,6 +283,15 @@ section! {
 }
 
 section! {
+    /// Who did what: the audit record.
+    Audit = "audit" {
+        /// Days that its lines are kept, 0 to 1000000; 0: for ever. Once a day older ones are deleted, a few at a time, and a line says how
+        /// many. The file of the store does not shrink by it; the room is used again.
+        keep_days: KeepDays = Default "365",
+    }
+}
+
+section! {
     /// The end, after SIGTERM or SIGINT.
     Shutdown = "shutdown" {
         /// Seconds for saying goodbye to everyone, 1 to 300. What is not done then is cut off.
@@ -311,6 +320,8 @@ pub(super) struct File {
     pub(super) log: Log,
     /// `[store]`
     pub(super) store: Store,
+    /// `[audit]`
+    pub(super) audit: Audit,
     /// `[shutdown]`
     pub(super) shutdown: Shutdown,
 }
@@ -327,7 +338,7 @@ pub(super) struct Section {
 }
 
 /// Sections in the order of the documentation.
-pub(super) const SECTIONS: [Section; 10] = [
+pub(super) const SECTIONS: [Section; 11] = [
     Section { name: "", about: Top::ABOUT, keys: Top::KEYS },
     Section { name: "http", about: Http::ABOUT, keys: Http::KEYS },
     Section { name: "media", about: Media::ABOUT, keys: Media::KEYS },
@@ -337,6 +348,7 @@ pub(super) const SECTIONS: [Section; 10] = [
     Section { name: "metrics", about: Metrics::ABOUT, keys: Metrics::KEYS },
     Section { name: "log", about: Log::ABOUT, keys: Log::KEYS },
     Section { name: "store", about: Store::ABOUT, keys: Store::KEYS },
+    Section { name: "audit", about: Audit::ABOUT, keys: Audit::KEYS },
     Section { name: "shutdown", about: Shutdown::ABOUT, keys: Shutdown::KEYS },
 ];
 
@@ -354,6 +366,7 @@ impl File {
             metrics: Metrics::take(&mut entries)?,
             log: Log::take(&mut entries)?,
             store: Store::take(&mut entries)?,
+            audit: Audit::take(&mut entries)?,
             shutdown: Shutdown::take(&mut entries)?,
         };
         match entries.left_over() {

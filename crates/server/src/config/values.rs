@@ -425,6 +425,23 @@ impl Setting for Count {
     }
 }
 
+/// Days, at most so many; 0 is without end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeepDays(pub(super) u32);
+
+impl Setting for KeepDays {
+    const EXPECTED: &'static str = "a whole number of days, 0 to 1000000";
+
+    fn read(written: &Written) -> Option<Self> {
+        let days = match written {
+            Written::Number(number) => u32::try_from(*number).ok()?,
+            Written::Loose(loose) => loose.trim().parse().ok()?,
+            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
+        };
+        (days <= 1_000_000).then_some(Self(days))
+    }
+}
+
 /// A number of media threads, 1 to 64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shards(pub(super) u8);
