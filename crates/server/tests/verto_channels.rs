@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     reason = "test code: a broken assumption should fail the test, loudly"
 )]
+#![allow(clippy::disallowed_methods, reason = "a test of a shell reads the clock")]
 
 use identity::{Secret, UnixMillis, relay_credentials};
 use reqwest::header::{self, HeaderValue};
