@@ -46,7 +46,7 @@ check: rust-needs console/node_modules/.installed
 
 ## test: everything; the last line has the counts of all runners together.
 test: build tests/browser/node_modules/.installed tests/interop/node_modules/.installed tests/rtcd/node_modules/.installed tests/verto/node_modules/.installed .venv/.installed
-	@scripts/need.sh chromium firefox iproute2
+	@scripts/need.sh chromium firefox iproute2 coturn
 	@scripts/test.sh
 
 ## interop-doc: docs/interop.md, written from a run of real clients.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure of the named things: rust, node, cc, c++, chromium, firefox, python, iproute2, janus. Installs by apt what is missing, and says so; without the right to
+# Makes sure of the named things: rust, node, cc, c++, chromium, firefox, python, iproute2, janus, coturn. Installs by apt what is missing, and says so; without the right to
 # install it prints the line to run and stops.
 set -eu
 
@@ -35,6 +35,9 @@ for thing in "$@"; do
     iproute2)
         command -v ip >/dev/null 2>&1 || packages="$packages iproute2"
         ;;
+    coturn)
+        [ -x "${TURNSERVER_BIN:-/usr/bin/turnserver}" ] || packages="$packages coturn"
+        ;;
     janus)
         command -v janus >/dev/null 2>&1 || packages="$packages janus"
         ;;
@@ -66,3 +69,12 @@ echo "installing by apt-get:$packages" >&2
     $as_root apt-get update -qq
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends -qq $packages
 } </dev/null >&2
+
+# The package starts a relay that is open to the network at each boot; here it is a program that tests run.
+case " $packages " in
+*" coturn "*)
+    if [ -d /run/systemd/system ]; then
+        $as_root systemctl disable --quiet --now coturn.service >&2
+    fi
+    ;;
+esac

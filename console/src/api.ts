@@ -109,6 +109,8 @@ export interface IssuedClient {
   channelId: string;
   socket: string;
   iceServers?: RTCIceServer[];
+  /** How long what is shown to them is good, in seconds; absent if it does not end. */
+  iceExpiresIn?: number;
   topic?: string;
 }
 

@@ -37,6 +37,19 @@ test("a signature goes beside the message, and one of another comes with its key
   assert.deepEqual(told.slice(1), [`told ${BEN} y signed bens of k`, `told ${BEN} y`], "a signature of nobody is none");
 });
 
+test("what relays want to be shown is asked of the server, while one is in the channel", async (t) => {
+  const { line, server } = setUp(t);
+  assert.equal(await line.iceServers(), null, "there is no socket");
+  line.start();
+  await server.letsIn("p1");
+  const told = line.iceServers();
+  await server.answers("countersign.iceServers", { sessid: "s" }, { iceExpiresIn: 900 });
+  assert.deepEqual(await told, { iceExpiresIn: 900 });
+  const refused = line.iceServers();
+  await server.refuses("countersign.iceServers", { sessid: "s" }, -32002);
+  assert.equal(await refused, null);
+});
+
 test("a line that breaks comes back by the same password, and by a new one when the lease is over", async (t) => {
   const { line, server, told, asked } = setUp(t, { password: "p2" });
   line.start();

@@ -113,6 +113,12 @@ export class Line {
     }
   }
 
+  /** Asks once more what is needed for ICE; null when there is no answer now. */
+  async iceServers(): Promise<Record<string, unknown> | null> {
+    const reply = await this.ask("countersign.iceServers", {});
+    return reply !== null && "result" in reply ? reply.result : null;
+  }
+
   /** Closes for good, after what was sent. */
   stop(): void {
     this.stopped = true;

@@ -3,6 +3,7 @@ import type { DeviceWish } from "../call/tab.ts";
 import type { About } from "./about.ts";
 import { comparisonOf } from "./comparison.ts";
 import { Dialogs, type Act, type Ending, type Standing } from "./dialogs.ts";
+import { isStale, readIce, type Ice } from "./ice.ts";
 import { Line, type LineEnding } from "./line.ts";
 import { OwnDevices, type Device, type Own, type Wishes } from "./own_devices.ts";
 import { actionPayload, calledOf, candidatePayload, descriptionPayload, readPayload, statusPayload, type PeerStatus } from "./payload.ts";
@@ -14,6 +15,8 @@ import { vouch, type Beside } from "./vouching.ts";
 
 /** Presence that was not told, or is wanted again, is told within this time. */
 const AGAIN_MS = 2_000;
+/** How often it is looked whether what relays are shown has to be renewed; no longer than half of the shortest time that it is good. */
+const ICE_MS = 15_000;
 
 export type Phase = "connecting" | "present" | "reconnecting" | "over";
 
@@ -62,7 +65,8 @@ export class Meeting {
   private readonly devices: OwnDevices;
   private readonly channelId: string;
   private readonly proofKey: ProofKey | null;
-  private iceServers: RTCIceServer[];
+  private ice: Ice;
+  private readonly renewingIce: ReturnType<typeof setInterval>;
   private telling: ReturnType<typeof setTimeout> | undefined;
   private told: PeerStatus | null = null;
   private readonly stopWatching: () => void;
@@ -79,7 +83,7 @@ export class Meeting {
     this.channelId = channelId;
     this.proofKey = proofKey;
     this.dialogs = new Dialogs(clientId);
-    this.iceServers = visit.iceServers;
+    this.ice = visit.ice;
     this.devices = new OwnDevices(
       wishes,
       (own) => this.update({ own }),
@@ -109,6 +113,7 @@ export class Meeting {
       this.line.hurry();
       for (const link of this.links.values()) link.restart();
     });
+    this.renewingIce = setInterval(() => void this.renewIce(), ICE_MS);
     addEventListener("pagehide", this.onPageHide);
     this.line.start();
   }
@@ -160,8 +165,25 @@ export class Meeting {
     if (renewed === null || typeof renewed === "string") return renewed;
     // Another client: whoever we talked to knows us under the old ID.
     if (renewed.credentials.clientId !== this.view.me) return "refused";
-    this.iceServers = renewed.iceServers;
+    this.take(renewed.ice);
     return renewed.credentials;
+  }
+
+  /** What relays are shown ends after a while: whoever looks for a way after that has to have the next. */
+  private async renewIce(): Promise<void> {
+    if (!isStale(this.ice, Date.now())) return;
+    const told = await this.line.iceServers();
+    if (told && this.view.phase !== "over") this.take(readIce(told, Date.now()));
+  }
+
+  private take(ice: Ice): void {
+    this.ice = ice;
+    for (const link of this.links.values()) link.useServers(ice.servers);
+  }
+
+  private async resumeLinks(): Promise<void> {
+    await this.renewIce();
+    for (const link of this.links.values()) link.resume();
   }
 
   private ready(): void {
@@ -171,7 +193,7 @@ export class Meeting {
       if (!done) this.tellStatusAgain();
     });
     if (this.dialogs.busy()) this.tellStatus();
-    for (const link of this.links.values()) link.resume();
+    void this.resumeLinks();
   }
 
   private heard(from: string, payload: unknown): void {
@@ -243,11 +265,11 @@ export class Meeting {
   }
 
   private open(peer: string, polite: boolean): void {
-    const { certificate, iceServers, channelId, proofKey } = this;
+    const { certificate, channelId, proofKey } = this;
     const { me } = this.view;
     const { voice: audio, camera: video } = this.devices.current();
     const vouchFor = (fingerprint: string) => proofKey && vouch(proofKey, { channelId, from: me, to: peer }, fingerprint);
-    const settings = { polite, certificate, iceServers, way: { channelId, from: peer, to: me }, vouch: vouchFor };
+    const settings = { polite, certificate, iceServers: this.ice.servers, way: { channelId, from: peer, to: me }, vouch: vouchFor };
     const link = new PeerLink(settings, { audio, video }, {
       describe: (description, signature) => void this.line.tell(peer, descriptionPayload(description), signature),
       candidate: (candidate) => void this.line.tell(peer, candidatePayload(candidate)),
@@ -317,6 +339,7 @@ export class Meeting {
 
   private over(ending: LineEnding | "left"): void {
     clearTimeout(this.telling);
+    clearInterval(this.renewingIce);
     removeEventListener("pagehide", this.onPageHide);
     this.stopWatching();
     this.line.stop();

@@ -122,6 +122,11 @@ export class PeerLink {
     this.restart();
   }
 
+  /** From the next look for a way on, these are asked. */
+  useServers(iceServers: RTCIceServer[]): void {
+    this.connection.setConfiguration({ ...this.connection.getConfiguration(), iceServers });
+  }
+
   /** Looks for another way, if the one there was is lost. */
   restart(): void {
     if (this.connection.remoteDescription && !this.connected) this.connection.restartIce();

@@ -1,4 +1,5 @@
 import { api, Problem } from "../api.ts";
+import { readIce, type Ice } from "./ice.ts";
 import type { Credentials, LineEnding } from "./line.ts";
 import type { ProofKey } from "./possession.ts";
 
@@ -7,7 +8,7 @@ const KEY = "countersign.channel-session.";
 /** A visitor as the server knows it in one channel. */
 export interface Visit {
   credentials: Credentials;
-  iceServers: RTCIceServer[];
+  ice: Ice;
   topic: string;
 }
 
@@ -62,10 +63,12 @@ export async function isGone(channelId: string): Promise<boolean> {
 }
 
 async function issue(channelId: string, sessionId: string, invitation: string | null, proofKey: ProofKey | null): Promise<Visit> {
-  const { clientId, password, socket, iceServers, topic } = await api.enterChannel(channelId, {
+  const issued = await api.enterChannel(channelId, {
     sessionId,
     ...(invitation && { invitation }),
     ...(proofKey && { proofKey: proofKey.public }),
   });
-  return { credentials: { channelId, clientId, password, sessionId, proofKey, socket }, iceServers: iceServers ?? [], topic: topic ?? "" };
+  const { clientId, password, socket, topic } = issued;
+  const ice = readIce({ ...issued }, Date.now());
+  return { credentials: { channelId, clientId, password, sessionId, proofKey, socket }, ice, topic: topic ?? "" };
 }

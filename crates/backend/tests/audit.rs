@@ -1,10 +1,10 @@
-//! The audit record grows and does nothing else.
+//! The audit record grows, and loses its oldest lines where that is wanted.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 mod fixture;
 
-use backend::{AuditEntry, Outcome};
-use fixture::{Fixture, entry};
+use backend::{AuditEntry, Expiry, Outcome, Store};
+use fixture::{Fixture, NOW, entry};
 use identity::UnixMillis;
 
 #[tokio::test]
@@ -69,4 +69,104 @@ async fn no_line_can_be_changed_deleted_or_replaced() {
         assert!(refused.contains("append-only"), "{attempt}: {refused}");
     }
     assert_eq!(fixture.store.audit_page(None, 10).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn only_the_oldest_lines_are_forgotten_and_bit_by_bit() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let at = |at: u64, action: &str| AuditEntry { at: UnixMillis(at), ..entry(action) };
+    let lines: Vec<_> = (1..=10).map(|number| at(number * 10, "a")).collect();
+    store.append_audit(&lines).await.unwrap();
+    // The clock went back for a moment: it is not older than those before it, which are kept.
+    store.append_audit(&[at(1, "late"), at(200, "b")]).await.unwrap();
+
+    assert_eq!(expire(store, 10).await, 0, "from 10 on is kept");
+    assert_eq!(seqs(store).await, Vec::from_iter(1..=12), "and of nothing there is no line");
+    assert_eq!(expire(store, 45).await, 4);
+    assert_eq!(seqs(store).await, Vec::from_iter(1..=13), "marked, and on record");
+    assert_eq!(store.audit_page(None, 1).await.unwrap()[0].entry.action, "expired 4");
+    let mut deleted = Vec::new();
+    for _ in 0..3 {
+        deleted.push(store.delete_expired_audit(3).await.unwrap());
+    }
+    assert_eq!(deleted, [3, 1, 0]);
+    assert_eq!(seqs(store).await, Vec::from_iter(5..=13));
+    assert_eq!(expire(store, 45).await, 0, "it is done once");
+
+    assert_eq!(expire(store, NOW.0 + 1).await, 9);
+    assert_eq!(store.delete_expired_audit(100).await, Ok(9));
+    assert_eq!(seqs(store).await, [14], "what says so is there");
+    store.append_audit(&[at(1, "next")]).await.unwrap();
+    assert_eq!(seqs(store).await, [14, 15], "numbers are not used again");
+}
+
+#[tokio::test]
+async fn a_mark_is_kept_over_a_restart_and_goes_by_the_time_that_is_asked() {
+    let fixture = Fixture::new().await;
+    let lines: Vec<_> = (1..=6).map(|at| AuditEntry { at: UnixMillis(at), ..entry("a") }).collect();
+    fixture.store.append_audit(&lines).await.unwrap();
+    assert_eq!(expire(&fixture.store, 5).await, 4);
+    fixture.store.close().await;
+    let store = Store::open(&fixture.file()).await.unwrap();
+    assert_eq!(store.delete_expired_audit(2).await, Ok(2));
+    // More is to be kept now than when it was marked; what is gone is gone.
+    assert_eq!(expire(&store, 4).await, 0);
+    assert_eq!(expire(&store, 6).await, 1);
+    assert_eq!(store.delete_expired_audit(100).await, Ok(3));
+    assert_eq!(seqs(&store).await, [6, 7, 8]);
+}
+
+#[tokio::test]
+async fn the_newest_key_outlives_its_time() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let lines = ["key", "a", "key", "a", "a"].map(entry);
+    store.append_audit(&lines).await.unwrap();
+    let late = NOW.0 + 1;
+    assert_eq!(expire(store, late).await, 4, "all but the second key");
+    assert_eq!(store.delete_expired_audit(100).await, Ok(4));
+    assert_eq!(seqs(store).await, [3, 6]);
+    store.append_audit(&["key", "a"].map(entry)).await.unwrap();
+    assert_eq!(
+        expire(store, late).await,
+        3,
+        "the key that was kept, the line on that, and what followed the last key"
+    );
+    assert_eq!(store.delete_expired_audit(100).await, Ok(3));
+    assert_eq!(seqs(store).await, [7, 9]);
+}
+
+#[tokio::test]
+async fn nobody_deletes_what_is_not_marked() {
+    let fixture = Fixture::new().await;
+    let lines = ["a", "key", "a", "a"].map(entry);
+    let early: Vec<_> = lines.into_iter().map(|line| AuditEntry { at: UnixMillis(1), ..line }).collect();
+    fixture.store.append_audit(&early).await.unwrap();
+    expire(&fixture.store, 2).await;
+    let late = [AuditEntry { at: UnixMillis(2), ..entry("kept") }];
+    fixture.store.append_audit(&late).await.unwrap();
+    sqlx::any::install_default_drivers();
+    let other = sqlx::AnyPool::connect(&format!("sqlite://{}", fixture.file().display())).await.unwrap();
+    for attempt in
+        ["DELETE FROM audit", "DELETE FROM audit WHERE seq = 2", "DELETE FROM audit WHERE seq >= 5"]
+    {
+        let refused = sqlx::query(attempt).execute(&other).await.unwrap_err().to_string();
+        assert!(refused.contains("append-only"), "{attempt}: {refused}");
+    }
+    assert_eq!(seqs(&fixture.store).await, Vec::from_iter(1..=6));
+    assert_eq!(fixture.store.delete_expired_audit(100).await, Ok(3));
+    assert_eq!(seqs(&fixture.store).await, [2, 5, 6]);
+}
+
+/// Returns how many lines are marked that are older than `before`; "key" is the action of which one stays.
+async fn expire(store: &Store, before: u64) -> u64 {
+    let expiry = Expiry { before: UnixMillis(before), but: "key" };
+    store.expire_audit(expiry, |count| entry(&format!("expired {count}"))).await.unwrap()
+}
+
+async fn seqs(store: &Store) -> Vec<u64> {
+    let mut seqs: Vec<_> = store.audit_page(None, 100).await.unwrap().iter().map(|line| line.seq).collect();
+    seqs.reverse();
+    seqs
 }

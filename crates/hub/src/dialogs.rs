@@ -24,7 +24,7 @@ pub enum Step<'a> {
     Describe(&'a [String]),
     /// It names an address.
     Candidate,
-    /// It ends the dialog.
+    /// It ends the dialog: hangs up, refuses, or takes its offer back.
     End,
 }
 
@@ -69,8 +69,10 @@ struct Dialog {
 
 #[derive(Debug, Default)]
 struct Side {
-    /// Its offers that were not accepted.
+    /// Its offers that were not accepted, for counting.
     offers: VecDeque<Instant>,
+    /// The latest of them, while it may be accepted.
+    open: Option<Instant>,
     /// The fingerprints that it named first in this dialog.
     pinned: Vec<String>,
 }
@@ -109,7 +111,7 @@ impl Dialogs {
             last: now,
         });
         dialog.last = now;
-        let offers = &mut dialog.side(from, to).offers;
+        let Side { offers, open, .. } = dialog.side(from, to);
         let recent = offers.iter().filter(|at| now.saturating_duration_since(**at) < MINUTE).count();
         if recent >= OFFERS {
             return Passage::Spared;
@@ -118,20 +120,25 @@ impl Dialogs {
             offers.pop_front();
         }
         offers.push_back(now);
+        *open = Some(now);
         Passage::Moves
     }
 
     /// Offers stay counted: who takes each of them back asks as often as who does not.
     fn end(&mut self, from: SessionId, to: SessionId) -> Passage {
         let Some(dialog) = self.pairs.get_mut(&pair(from, to)) else { return Passage::Through };
-        dialog.sides.iter_mut().for_each(|side| side.pinned.clear());
-        if dialog.agreed.take().is_some() { Passage::Moves } else { Passage::Through }
+        let mut is_over = dialog.agreed.take().is_some();
+        for side in &mut dialog.sides {
+            side.pinned.clear();
+            is_over |= side.open.take().is_some();
+        }
+        if is_over { Passage::Moves } else { Passage::Through }
     }
 
     fn accept(&mut self, now: Instant, from: SessionId, to: SessionId) -> Result<Passage, OutOfTurn> {
         let dialog = self.pairs.get_mut(&pair(from, to)).ok_or(OutOfTurn::NoOffer)?;
-        let offers = &mut dialog.side(to, from).offers;
-        let is_offered = offers.back().is_some_and(|at| now.saturating_duration_since(*at) < GOOD_FOR);
+        let offered = dialog.side(to, from).open;
+        let is_offered = offered.is_some_and(|at| now.saturating_duration_since(at) < GOOD_FOR);
         if !is_offered {
             return Err(OutOfTurn::NoOffer);
         }

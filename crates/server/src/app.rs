@@ -92,6 +92,8 @@ pub struct Parts {
     pub channels: ChannelsConfig,
     /// Counters of the verto face.
     pub verto_figures: VertoFigures,
+    /// How long lines of the audit record are kept; `None`: for ever.
+    pub audit_keep: Option<Duration>,
     /// Where people find us.
     pub public_url: PublicUrl,
     /// What the operator should know of the configuration.
@@ -110,10 +112,10 @@ impl App {
     /// [`Refusal::Unavailable`] when the operating system has no chance to give.
     pub fn start(parts: Parts) -> Result<(Self, Tasks), Refusal> {
         let Parts { store, media, events, admin_token, realm_rules, channels, .. } = parts;
-        let Parts { verto_figures, public_url, warnings, .. } = parts;
+        let Parts { verto_figures, audit_keep, public_url, warnings, .. } = parts;
         let mut tasks = JoinSet::new();
         let (audit, audit_task) = Audit::new(store.clone());
-        tasks.spawn(audit_task.run());
+        tasks.spawn(audit_task.keep(audit_keep).run());
         let (driver, hub, expired) = HubDriver::new(ROOM_LIMITS);
         tasks.spawn(driver.run());
         let limits = Arc::new(

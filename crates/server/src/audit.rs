@@ -3,12 +3,15 @@
 //! An act that changes the store is written by the store in the same transaction, from an entry that [`entry`] makes. What changes
 //! nothing comes here: an authentication that succeeded is written before its caller goes on, together with whatever else waits; one
 //! that failed is counted with those alike and written within a second, so that a flood costs one line and one flush a second.
+//!
+//! The same task forgets what is older than the configuration says, between two writes: a few lines at a time, so that nobody waits.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use backend::{AuditEntry, Outcome, Store};
+use backend::{AuditEntry, Expiry, Outcome, Store};
+use identity::UnixMillis;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -23,6 +26,13 @@ const QUEUE: usize = 8_192;
 /// Kinds of failures that are counted apart within one second; the rest go into one line.
 const KINDS: usize = 512;
 const FLUSH: Duration = Duration::from_secs(1);
+/// How often it is looked for lines that are too old.
+const FORGET: Duration = Duration::from_secs(24 * 60 * 60);
+/// Lines that are deleted in one change, which takes a few milliseconds.
+const FORGOTTEN_AT_ONCE: u32 = 500;
+
+/// The action of the line that has the key of all records of calls until the next such line: the newest is never forgotten.
+pub(crate) const RELAY_KEY: &str = "relay.key";
 
 /// What happened, who did it and from where.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +93,7 @@ impl Audit {
     #[must_use]
     pub fn new(store: Store) -> (Self, AuditTask) {
         let (lines, waiting) = mpsc::channel(QUEUE);
-        (Self { lines }, AuditTask { store, waiting, counted: BTreeMap::new() })
+        (Self { lines }, AuditTask { store, waiting, counted: BTreeMap::new(), keep: None })
     }
 
     /// Writes an act that succeeded; returns once it is kept.
@@ -123,6 +133,7 @@ pub struct AuditTask {
     store: Store,
     waiting: mpsc::Receiver<Line>,
     counted: BTreeMap<Kind, AuditEntry>,
+    keep: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,10 +160,19 @@ impl Kind {
 }
 
 impl AuditTask {
+    /// Sets how long lines are kept; `None`: for ever.
+    #[must_use]
+    pub fn keep(self, keep: Option<Duration>) -> Self {
+        Self { keep, ..self }
+    }
+
     /// Runs until nobody can reach it any more.
     pub async fn run(mut self) {
         let mut tick = tokio::time::interval(FLUSH);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut days = tokio::time::interval(FORGET);
+        days.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_forgetting = false;
         let mut batch = Vec::new();
         loop {
             tokio::select! {
@@ -164,6 +184,41 @@ impl AuditTask {
                     self.take(std::mem::take(&mut batch)).await;
                 }
                 _ = tick.tick() => self.flush().await,
+                _ = days.tick() => is_forgetting = self.expire(now()).await,
+                () = std::future::ready(()), if is_forgetting => is_forgetting = self.forget().await,
+            }
+        }
+    }
+
+    /// Marks what is too old; returns whether there may be something to forget, also of what an earlier process has marked.
+    async fn expire(&self, at: UnixMillis) -> bool {
+        let Some(keep) = self.keep else { return false };
+        let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+        let expiry = Expiry { before: UnixMillis(at.0.saturating_sub(keep)), but: RELAY_KEY };
+        let line = |count: u64| {
+            let act = Act { actor: "", action: "audit.forget", subject: "", from: None, detail: "" };
+            AuditEntry { at, count: u32::try_from(count).unwrap_or(u32::MAX), ..entry(act) }
+        };
+        match self.store.expire_audit(expiry, line).await {
+            Ok(0) => true,
+            Ok(lines) => {
+                tracing::info!(lines, "lines of the audit record are too old, and will be forgotten");
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "lines of the audit record that are too old were not found");
+                false
+            }
+        }
+    }
+
+    /// Forgets some of what is marked; returns whether there is more. What fails is tried again the next day.
+    async fn forget(&self) -> bool {
+        match self.store.delete_expired_audit(FORGOTTEN_AT_ONCE).await {
+            Ok(lines) => lines >= u64::from(FORGOTTEN_AT_ONCE),
+            Err(error) => {
+                tracing::error!(%error, "lines of the audit record that are too old were not forgotten");
+                false
             }
         }
     }
@@ -247,6 +302,73 @@ mod tests {
         let total: u32 = lines.iter().map(|record| record.entry.count).sum();
         assert_eq!(total, 1_001);
         assert!(lines.len() <= 4, "{lines:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_is_forgotten_by_the_time_that_it_is() {
+        const DAY: u64 = 24 * 60 * 60 * 1_000;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+        let (audit, task) = Audit::new(store.clone());
+        let task = task.keep(Some(Duration::from_millis(2 * DAY)));
+        let blank = entry(Act { actor: "", action: "a", subject: "", from: None, detail: "" });
+        let at = |day: u64, action: &str| AuditEntry {
+            at: UnixMillis(day * DAY),
+            action: action.into(),
+            ..blank.clone()
+        };
+        store.append_audit(&[at(10, RELAY_KEY), at(10, "a"), at(11, "b"), at(12, "c")]).await.unwrap();
+        let left = async || {
+            let mut lines = store.audit_page(None, 100).await.unwrap();
+            lines.reverse();
+            lines
+                .into_iter()
+                .map(|line| format!("{} {}", line.entry.action, line.entry.count))
+                .collect::<Vec<_>>()
+        };
+        // The day on which it is looked; what is left afterwards.
+        let table: [(u64, &[&str]); 4] = [
+            (12, &["relay.key 1", "a 1", "b 1", "c 1"]),
+            (13, &["relay.key 1", "b 1", "c 1", "audit.forget 1"]),
+            (14, &["relay.key 1", "c 1", "audit.forget 1", "audit.forget 1"]),
+            (99, &["relay.key 1", "audit.forget 3"]),
+        ];
+        for (day, expected) in table {
+            assert!(task.expire(UnixMillis(day * DAY)).await, "day {day}");
+            assert!(!task.forget().await, "day {day}");
+            assert_eq!(left().await, expected, "day {day}");
+        }
+        let for_ever = task.keep(None);
+        assert!(!for_ever.expire(UnixMillis(9_999 * DAY)).await);
+        drop(audit);
+    }
+
+    #[tokio::test]
+    async fn lines_are_written_while_many_are_forgotten() {
+        const OLD: u32 = FORGOTTEN_AT_ONCE * 4 + 1;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+        let blank = entry(Act { actor: "", action: "old", subject: "", from: None, detail: "" });
+        let old: Vec<_> =
+            (1..=OLD).map(|at| AuditEntry { at: UnixMillis(at.into()), ..blank.clone() }).collect();
+        store.append_audit(&old).await.unwrap();
+        let (audit, task) = Audit::new(store.clone());
+        let task = tokio::spawn(task.keep(Some(Duration::from_secs(60))).run());
+        let is_kept = |line: &backend::AuditRecord| line.entry.action != "old";
+        let mut written = 0;
+        while !store.audit_page(None, OLD + 100).await.unwrap().iter().all(is_kept) {
+            audit
+                .accepted(Act { actor: "ana", action: "new", subject: "", from: None, detail: "" })
+                .await
+                .unwrap();
+            written += 1;
+        }
+        let page = store.audit_page(None, OLD).await.unwrap();
+        let count = |action: &str| page.iter().filter(|line| line.entry.action == action).count();
+        assert!(written > 0);
+        assert_eq!((count("new"), count("audit.forget")), (written, 1));
+        drop(audit);
+        task.await.unwrap();
     }
 
     #[tokio::test]

@@ -225,6 +225,7 @@ impl Running {
             realm_rules: config.rtcd.as_ref().map_or_else(RealmRules::default, realm_rules),
             channels: ground.channels,
             verto_figures: metrics.verto(),
+            audit_keep: config.audit_keep,
             public_url: public_url.clone(),
             warnings: config.warnings.clone(),
         })?;

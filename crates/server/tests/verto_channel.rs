@@ -458,6 +458,9 @@ async fn v57_strict_content_passes_the_set_up_of_calls_and_nothing_else() {
     let close = STANDARD.encode("close");
     assert_eq!(party.bens.ask("verto.info", message(&ana, &close)).await["result"]["delivered"], 1);
     assert_eq!(party.bens.ask("verto.info", message(&ana, &candidate)).await["error"], refused, "it is over");
+    assert_eq!(party.anas.ask("verto.info", message(&ben, &offer)).await["result"]["delivered"], 1);
+    assert_eq!(party.anas.ask("verto.info", message(&ben, &close)).await["result"]["delivered"], 1);
+    assert_eq!(party.bens.ask("verto.info", message(&ana, &accept)).await["error"], refused, "taken back");
 }
 
 #[tokio::test]

@@ -5,10 +5,13 @@
     clippy::indexing_slicing,
     reason = "test code: a broken assumption should fail the test, loudly"
 )]
+#![allow(clippy::disallowed_methods, reason = "a test of a shell reads the clock")]
 
+use identity::{Secret, UnixMillis, relay_credentials};
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use testkit::clients::verto;
 use testkit::server::{TestServer, answer, http_client};
 
 const SESSION: &str = "5f0cba6e-2cc8-4b0e-a1f6-0d7d5c2f4a11";
@@ -526,6 +529,35 @@ async fn a_page_is_told_the_servers_for_ice() {
     let expected =
         json!([{"urls": ["stun:a"]}, {"urls": ["turn:b"], "username": "visitors", "credential": "secret"}]);
     assert_eq!(issued["iceServers"], expected);
+    assert_eq!(issued["iceExpiresIn"], Value::Null, "a fixed password does not end");
+}
+
+#[tokio::test]
+async fn who_is_in_a_channel_is_told_of_relays_again_and_nobody_else() {
+    let keys = [("ice_servers", "stun:a,turn:b"), ("turn_secret", "secret"), ("turn_minutes", "5")];
+    let server = TestServer::start_verto(&keys).await;
+    let channel = verto::channel(&server, json!({})).await;
+    let ana = verto::issue(&server, &channel, None).await;
+    let mut socket = verto::Socket::open(server.verto()).await;
+    let refused = socket.ask("countersign.iceServers", json!({})).await;
+    assert_eq!(refused["error"]["code"], -32000);
+    let mut socket = verto::Socket::member(server.verto(), &ana).await;
+    let before = unix_seconds();
+    let told = socket.ask("countersign.iceServers", json!({})).await["result"].take();
+    assert_eq!((&told["iceExpiresIn"], &told["sessid"]), (&json!(300), &json!(ana.client)));
+    let [plain, relay] = told["iceServers"].as_array().unwrap().as_slice() else { panic!("{told}") };
+    assert_eq!(plain, &json!({"urls": ["stun:a"]}));
+    assert_eq!(relay["urls"], json!(["turn:b"]));
+    let (end, name) = relay["username"].as_str().unwrap().split_once(':').unwrap();
+    assert_eq!(name, ana.client);
+    let end: u64 = end.parse().unwrap();
+    assert!((before + 300..=unix_seconds() + 300).contains(&end), "{before} {end}");
+    let made = relay_credentials(&Secret::new("secret"), name, end, UnixMillis(before * 1_000)).unwrap();
+    assert_eq!(relay["credential"], made.password.expose());
+}
+
+fn unix_seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 fn at(server: &TestServer, method: Method, path: &str) -> RequestBuilder {

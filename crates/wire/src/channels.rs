@@ -247,9 +247,21 @@ pub struct ClientIssued {
     /// What the channel is about; left out when it does not say.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub topic: String,
-    /// Servers for ICE, as `RTCPeerConnection` takes them; left out when there are none.
+    /// What it needs for ICE.
+    #[serde(flatten)]
+    pub ice: IceTold,
+}
+
+/// What a client is told for ICE: in what it is issued, and in the answer to `countersign.iceServers`.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IceTold {
+    /// Servers, as `RTCPeerConnection` takes them; left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ice_servers: Vec<IceServer>,
+    /// How long their credentials are good, in seconds; left out when they do not end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ice_expires_in: Option<u64>,
 }
 
 /// A server for ICE (W3C WebRTC §4.2.4).
@@ -411,16 +423,20 @@ mod tests {
             expires_in: 60,
             socket: "/peers/c/clients".into(),
             topic: String::new(),
-            ice_servers: vec![],
+            ice: IceTold::default(),
         };
         assert_eq!(
             serde_json::to_string(&issued).unwrap(),
             r#"{"clientId":"k","password":"p","channelId":"c","expiresIn":60,"socket":"/peers/c/clients"}"#
         );
         let server = IceServer { urls: vec!["stun:a".into()], username: None, credential: None };
-        let issued = ClientIssued { topic: "t".into(), ice_servers: vec![server], ..issued };
+        let ice = IceTold { ice_servers: vec![server], ice_expires_in: Some(900) };
+        let issued = ClientIssued { topic: "t".into(), ice, ..issued };
         let text = serde_json::to_string(&issued).unwrap();
-        assert!(text.ends_with(r#","topic":"t","iceServers":[{"urls":["stun:a"]}]}"#), "{text}");
+        assert!(
+            text.ends_with(r#","topic":"t","iceServers":[{"urls":["stun:a"]}],"iceExpiresIn":900}"#),
+            "{text}"
+        );
         let made = InvitationMade { invitation: Masked("i".into()), link: Masked("l".into()), expires_in: 5 };
         assert_eq!(serde_json::to_string(&made).unwrap(), r#"{"invitation":"i","link":"l","expiresIn":5}"#);
     }

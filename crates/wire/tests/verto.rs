@@ -147,6 +147,7 @@ fn what_is_asked_for_is_read_and_what_has_a_wrong_form_is_missing() {
         assert_eq!(call("verto.info", given.clone()), Call::Info(expected), "{given}");
     }
     assert_eq!(call("verto.ping", json!({})), Call::Ping);
+    assert_eq!(call("countersign.iceServers", json!({"sessid": "s"})), Call::IceServers);
     for method in ["verto.invite", "jsapi", "LOGIN", "Echo", "verto", ""] {
         assert_eq!(call(method, json!({})), Call::Unknown, "{method}");
     }

@@ -118,15 +118,56 @@ export async function goesDirectly(one, other) {
   assert.equal(mine.remote.address ?? mine.local.address, theirs.local.address ?? theirs.remote.address);
 }
 
+/** Checks that the media between two pages go by this relay, from the one's address there to the other's. */
+export async function goesByRelay(one, other, relay, transport) {
+  let mine, theirs;
+  const meet = (here, there) => here.remote.port === there.local.port && here.remote.candidateType === "relay";
+  await until("each sends by its relay to that of the other", async () => {
+    [mine, theirs] = [await pair(one), await pair(other)];
+    return meet(mine, theirs) && meet(theirs, mine);
+  });
+  for (const { local, remote } of [mine, theirs]) {
+    assert.deepEqual([local.candidateType, remote.candidateType], ["relay", "relay"]);
+    assert.deepEqual([local.address, remote.address], [relay.address, relay.address]);
+    assert.equal(local.relayProtocol, transport);
+  }
+}
+
+/** Waits until a page has heard more than silence since this moment. */
+export async function hears(page) {
+  const energy = () =>
+    page.evaluate(async () => {
+      const stats = await window.recorded.connections.at(-1).getStats();
+      return [...stats.values()].find(({ type, kind }) => type === "inbound-rtp" && kind === "audio")?.totalAudioEnergy ?? 0;
+    });
+  const before = await energy();
+  await until("sound that can be heard", async () => (await energy()) > before);
+}
+
+/** In a page, before its scripts: whatever connection it makes goes by a relay or not at all. */
+export function onlyByRelay() {
+  window.RTCPeerConnection = class extends window.RTCPeerConnection {
+    constructor(settings, ...rest) {
+      super({ ...settings, iceTransportPolicy: "relay" }, ...rest);
+    }
+    setConfiguration(settings) {
+      super.setConfiguration({ ...settings, iceTransportPolicy: "relay" });
+    }
+  };
+}
+
 /** The pair of candidates by which the only live connection of a page sends. */
-function pair(page) {
+export function pair(page) {
   return page.evaluate(async () => {
     const live = window.recorded.connections.filter(({ connectionState }) => connectionState === "connected");
     if (live.length !== 1) throw new Error(`${live.length} live connections`);
     const stats = await live[0].getStats();
     const transport = [...stats.values()].find(({ type }) => type === "transport");
     const { localCandidateId, remoteCandidateId } = stats.get(transport.selectedCandidatePairId);
-    const of = (id) => (({ candidateType, address, port, protocol }) => ({ candidateType, address, port, protocol }))(stats.get(id));
+    const of = (id) => {
+      const { candidateType, address, port, protocol, relayProtocol } = stats.get(id);
+      return { candidateType, address, port, protocol, relayProtocol };
+    };
     return { local: of(localCandidateId), remote: of(remoteCandidateId) };
   });
 }

@@ -1,4 +1,7 @@
-//! Who did what. Rows are added, never changed or deleted: triggers of the schema see to it.
+//! Who did what. Rows are added and never changed, and only the oldest are deleted: triggers of the schema see to it.
+//!
+//! Lines are forgotten in two steps, so that nobody waits for long: a mark says from where on the record is kept, and is a change like
+//! any other, on record itself; what is before it is then deleted bit by bit, also after a restart.
 
 use std::fmt;
 use std::str::FromStr;
@@ -106,6 +109,88 @@ impl Store {
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(read).collect()
+    }
+}
+
+/// What is to be forgotten of the audit record.
+#[derive(Debug, Clone, Copy)]
+pub struct Expiry<'a> {
+    /// Lines from this time on are kept, and so are all behind the first of them.
+    pub before: UnixMillis,
+    /// Of lines with this action the newest is kept all the same: what was written after it is verified with it.
+    pub but: &'a str,
+}
+
+impl Store {
+    /// Marks the oldest lines as forgotten, and writes that down with the line that `entry` makes of their number, which it returns.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn expire_audit(
+        &self,
+        expiry: Expiry<'_>,
+        entry: impl FnOnce(u64) -> AuditEntry + Send,
+    ) -> Result<u64, StoreError> {
+        let since = self.first_kept(expiry.before).await?;
+        let but =
+            sqlx::query("SELECT seq FROM audit WHERE seq < $1 AND action = $2 ORDER BY seq DESC LIMIT 1")
+                .bind(since)
+                .bind(expiry.but)
+                .fetch_optional(&self.readers)
+                .await?;
+        let but: i64 = but.as_ref().map_or(Ok(0), |row| number(row, "seq"))?;
+        let expired = sqlx::query(
+            "SELECT COUNT(*) AS count FROM audit, audit_kept
+             WHERE seq < $1 AND seq <> $2 AND (seq >= since OR seq = audit_kept.but)",
+        )
+        .bind(since)
+        .bind(but)
+        .fetch_one(&self.readers)
+        .await?;
+        let expired: u64 = number(&expired, "count")?;
+        if expired == 0 {
+            return Ok(0);
+        }
+        let mut change = self.write().await?;
+        sqlx::query("UPDATE audit_kept SET since = $1, but = $2")
+            .bind(since)
+            .bind(but)
+            .execute(&mut *change)
+            .await?;
+        append(&mut change, &entry(expired)).await?;
+        change.commit().await?;
+        Ok(expired)
+    }
+
+    /// The first line that is not older, or the one that will be written next.
+    async fn first_kept(&self, before: UnixMillis) -> Result<i64, StoreError> {
+        let kept = sqlx::query("SELECT seq FROM audit WHERE at >= $1 ORDER BY seq LIMIT 1")
+            .bind(stored(before.0))
+            .fetch_optional(&self.readers)
+            .await?;
+        if let Some(kept) = kept {
+            return number(&kept, "seq");
+        }
+        let newest =
+            sqlx::query("SELECT COALESCE(MAX(seq), 0) AS seq FROM audit").fetch_one(&self.readers).await?;
+        number::<i64>(&newest, "seq").map(|newest| newest.saturating_add(1))
+    }
+
+    /// Deletes up to `limit` of the lines that are marked as forgotten, the oldest first; returns how many.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn delete_expired_audit(&self, limit: u32) -> Result<u64, StoreError> {
+        let mut change = self.write().await?;
+        let deleted = sqlx::query(
+            "DELETE FROM audit WHERE seq IN (
+                 SELECT seq FROM audit, audit_kept WHERE seq < since AND seq <> but ORDER BY seq LIMIT $1)",
+        )
+        .bind(i64::from(limit))
+        .execute(&mut *change)
+        .await?;
+        change.commit().await?;
+        Ok(deleted.rows_affected())
     }
 }
 

@@ -15,7 +15,7 @@ mod rooms;
 mod schema;
 mod sessions;
 
-pub use audit::{AuditEntry, AuditRecord, Outcome};
+pub use audit::{AuditEntry, AuditRecord, Expiry, Outcome};
 pub use channels::{ChannelRecord, NewInvitation};
 pub use clients::{Entry, Leaving, ListedClient};
 pub use console::{ConsoleKind, NewConsoleToken};

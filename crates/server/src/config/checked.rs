@@ -34,6 +34,8 @@ pub struct Checked {
     pub log: Log,
     /// The SQLite file of the store.
     pub store_file: PathBuf,
+    /// How long lines of the audit record are kept; `None`: for ever.
+    pub audit_keep: Option<Duration>,
     /// How long a stop may take.
     pub shutdown_deadline: Duration,
     /// What the operator should know although it is no error.
@@ -112,6 +114,9 @@ const DEFAULT_MEDIA: [SocketAddr; 2] = [
     SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8443),
 ];
 const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(5);
+/// A year: long enough to look into what is noticed late.
+const DEFAULT_AUDIT_DAYS: u32 = 365;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MOST_DEFAULT_SHARDS: u8 = 16;
 const STORE_FILE: &str = "countersign.sqlite";
 
@@ -120,6 +125,7 @@ impl Checked {
     pub(super) fn check(file: file::File, mut warnings: Vec<String>) -> Result<Self, ConfigError> {
         let data_dir = file.top.data_dir.map_or_else(|| PathBuf::from(DEFAULT_DATA_DIR), |set| set.value);
         let store_file = file.store.url.map_or_else(|| data_dir.join(STORE_FILE), |set| set.value.file);
+        let audit_days = file.audit.keep_days.map_or(DEFAULT_AUDIT_DAYS, |set| set.value.0);
         Ok(Self {
             data_dir,
             http: Http::check(file.http, &mut warnings)?,
@@ -140,6 +146,7 @@ impl Checked {
                 format: file.log.format.map_or(LogFormat::Text, |set| set.value),
             },
             store_file,
+            audit_keep: (audit_days > 0).then(|| DAY.saturating_mul(audit_days)),
             shutdown_deadline: file.shutdown.deadline_s.map_or(DEFAULT_SHUTDOWN, |set| set.value.0),
             warnings,
         })

@@ -6,8 +6,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use super::{
     public_url::PublicUrl,
     values::{
-        AdminKey, Count, Hidden, IceUrls, LogFormat, LogLevel, Minutes, Patience, Seconds, Servers, Set,
-        Setting, Shards, SomeAddresses, StoreUrl, TlsMode,
+        AdminKey, Count, Hidden, IceUrls, KeepDays, LogFormat, LogLevel, Minutes, Patience, RelayMinutes,
+        Seconds, Servers, Set, Setting, Shards, SomeAddresses, StoreUrl, TlsMode,
     },
     written::{ConfigError, Entries},
 };
@@ -200,8 +200,11 @@ section! {
         /// The password to that name. Whoever may enter a channel learns it. It is not shown by the server's own commands.
         turn_password: Hidden = Example "\"a text\"",
         /// Instead of name and password: the secret that they share with this server (coturn: static-auth-secret). Each client then gets a
-        /// name and a password of its own, good for 6 hours, which cannot be taken back.
+        /// name and a password of its own, good for turn_minutes.
         turn_secret: Hidden = Example "\"a long random text\"",
+        /// Minutes, 1 to 10080, that such a password is good. It cannot be taken back: for so long, whoever was revoked can still have a
+        /// relay. Pages of ours ask for the next one in good time; a call that is up needs none. The clocks of both servers must agree.
+        turn_minutes: RelayMinutes = Default "15",
         /// Days after which a client that nobody has used is forgotten, 1 to 1000000. Its visitor may become another one.
         client_idle_days: Count = Default "14",
         /// Days after which a channel that nobody has used is deleted, 1 to 1000000. When it is not written: never.
@@ -280,6 +283,15 @@ section! {
 }
 
 section! {
+    /// Who did what: the audit record.
+    Audit = "audit" {
+        /// Days that its lines are kept, 0 to 1000000; 0: for ever. Once a day older ones are deleted, a few at a time, and a line says how
+        /// many. The file of the store does not shrink by it; the room is used again.
+        keep_days: KeepDays = Default "365",
+    }
+}
+
+section! {
     /// The end, after SIGTERM or SIGINT.
     Shutdown = "shutdown" {
         /// Seconds for saying goodbye to everyone, 1 to 300. What is not done then is cut off.
@@ -308,6 +320,8 @@ pub(super) struct File {
     pub(super) log: Log,
     /// `[store]`
     pub(super) store: Store,
+    /// `[audit]`
+    pub(super) audit: Audit,
     /// `[shutdown]`
     pub(super) shutdown: Shutdown,
 }
@@ -324,7 +338,7 @@ pub(super) struct Section {
 }
 
 /// Sections in the order of the documentation.
-pub(super) const SECTIONS: [Section; 10] = [
+pub(super) const SECTIONS: [Section; 11] = [
     Section { name: "", about: Top::ABOUT, keys: Top::KEYS },
     Section { name: "http", about: Http::ABOUT, keys: Http::KEYS },
     Section { name: "media", about: Media::ABOUT, keys: Media::KEYS },
@@ -334,6 +348,7 @@ pub(super) const SECTIONS: [Section; 10] = [
     Section { name: "metrics", about: Metrics::ABOUT, keys: Metrics::KEYS },
     Section { name: "log", about: Log::ABOUT, keys: Log::KEYS },
     Section { name: "store", about: Store::ABOUT, keys: Store::KEYS },
+    Section { name: "audit", about: Audit::ABOUT, keys: Audit::KEYS },
     Section { name: "shutdown", about: Shutdown::ABOUT, keys: Shutdown::KEYS },
 ];
 
@@ -351,6 +366,7 @@ impl File {
             metrics: Metrics::take(&mut entries)?,
             log: Log::take(&mut entries)?,
             store: Store::take(&mut entries)?,
+            audit: Audit::take(&mut entries)?,
             shutdown: Shutdown::take(&mut entries)?,
         };
         match entries.left_over() {

@@ -76,6 +76,10 @@ fn mistakes_are_named_with_their_place_and_what_was_expected() {
             "[shutdown]\ndeadline_s = 0",
             "c.toml:2: shutdown.deadline_s: expected a whole number of seconds, 1 to 300",
         ),
+        (
+            "[audit]\nkeep_days = -1",
+            "c.toml:2: audit.keep_days: expected a whole number of days, 0 to 1000000",
+        ),
         ("[shutdown]\ndeadline_s = 1.5", "c.toml:2: shutdown.deadline_s: expected"),
         ("\n[http\n", "c.toml:2: "),
         ("[http]\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"", "c.toml:3: duplicate key"),
@@ -107,6 +111,8 @@ fn nothing_written_is_a_configuration() {
     assert_eq!(checked.media.listen_udp, ["0.0.0.0:8443", "[::]:8443"].map(|text| text.parse().unwrap()));
     assert_eq!(checked.store_file, PathBuf::from("./countersign-data/countersign.sqlite"));
     assert_eq!((checked.shutdown_deadline, checked.metrics_listen), (Duration::from_secs(5), None));
+    assert_eq!(checked.audit_keep, Some(Duration::from_secs(365 * 86_400)));
+    assert_eq!(from_toml("[audit]\nkeep_days = 0").unwrap().audit_keep, None);
     assert!(from_toml("[media]\nlisten_tcp = []").unwrap().media.listen_tcp.is_empty());
     assert!(checked.warnings.is_empty() && (1..=16).contains(&checked.media.shards));
 }
@@ -133,6 +139,8 @@ fn a_file_says_everything() {
         format = "json"
         [store]
         url = "sqlite:///srv/cs.sqlite"
+        [audit]
+        keep_days = 90
         [shutdown]
         deadline_s = 30
     "#;
@@ -151,6 +159,7 @@ fn a_file_says_everything() {
     assert!(checked.warnings.is_empty());
     assert_eq!((checked.log.level, checked.log.format), (LogLevel::Debug, LogFormat::Json));
     assert_eq!(checked.store_file, PathBuf::from("/srv/cs.sqlite"));
+    assert_eq!(checked.audit_keep, Some(Duration::from_secs(90 * 86_400)));
     assert_eq!(checked.shutdown_deadline, Duration::from_secs(30));
 }
 

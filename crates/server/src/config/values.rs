@@ -361,6 +361,19 @@ impl Setting for Minutes {
     }
 }
 
+/// How long something is good that a secret has made, in whole minutes: at most a week, which is what rtcd allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RelayMinutes(pub(super) Duration);
+
+impl Setting for RelayMinutes {
+    const EXPECTED: &'static str = "a whole number of minutes, 1 to 10080";
+
+    fn read(written: &Written) -> Option<Self> {
+        let Minutes(minutes) = Minutes::read(written)?;
+        (minutes <= Duration::from_secs(10_080 * 60)).then_some(Self(minutes))
+    }
+}
+
 /// A time in whole minutes that may be none, at most a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Patience(pub(super) Duration);
@@ -409,6 +422,23 @@ impl Setting for Count {
             Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
         };
         (1..=1_000_000).contains(&count).then_some(Self(count))
+    }
+}
+
+/// Days, at most so many; 0 is without end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeepDays(pub(super) u32);
+
+impl Setting for KeepDays {
+    const EXPECTED: &'static str = "a whole number of days, 0 to 1000000";
+
+    fn read(written: &Written) -> Option<Self> {
+        let days = match written {
+            Written::Number(number) => u32::try_from(*number).ok()?,
+            Written::Loose(loose) => loose.trim().parse().ok()?,
+            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
+        };
+        (days <= 1_000_000).then_some(Self(days))
     }
 }
 

@@ -104,6 +104,8 @@ impl Default for VertoLimits {
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// As long as tessercat kept them.
 const DEFAULT_CLIENT_IDLE: Duration = DAY.saturating_mul(14);
+/// Short, since who is here gets another; long enough that servers' clocks may differ by minutes.
+const DEFAULT_RELAY_LIFE: Duration = Duration::from_secs(15 * 60);
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8082);
 
 impl Default for Verto {
@@ -171,7 +173,10 @@ impl Verto {
 fn relay_access(verto: &file::Verto) -> Result<RelayAccess, ConfigError> {
     match (&verto.turn_username, &verto.turn_password, &verto.turn_secret) {
         (None, None, None) => Ok(RelayAccess::Open),
-        (None, None, Some(secret)) => Ok(RelayAccess::Shared(secret.value.0.clone())),
+        (None, None, Some(secret)) => {
+            let good_for = verto.turn_minutes.as_ref().map_or(DEFAULT_RELAY_LIFE, |set| set.value.0);
+            Ok(RelayAccess::Shared { secret: secret.value.0.clone(), good_for })
+        }
         (Some(username), Some(password), None) => Ok(RelayAccess::Fixed(RelayCredentials {
             username: username.value.clone(),
             password: password.value.0.clone(),
@@ -260,6 +265,7 @@ mod tests {
         let file = folder.path().join("countersign.toml");
         let text = "[faces.verto]\nlisten = \"0.0.0.0:9\"\npublic_url = \"https://meet.example\"\nclient_idle_days = 1\n\
              channel_idle_days = 2\ngone_on_revoke = true\nice_servers = [\"stun:a\", \"turn:b:1?transport=tcp\"]\nturn_secret = \"hunter2\"\n\
+             turn_minutes = 7\n\
              [faces.verto.limits]\nmessage_bytes = 1\nmessages_per_second = 2\nmessage_burst = 3\nbroadcasts_per_second = 4\n\
              broadcast_burst = 5\nauthenticate_seconds = 6\nlogin_failures_per_socket = 7\nlogin_failures_per_minute = 8\n\
              issues_per_minute = 9\nclients_per_channel = 10\ncapacity_max = 11\nsockets_per_address = 12\nsockets = 13\n\
@@ -269,9 +275,8 @@ mod tests {
         assert_eq!(verto.tls, Tls::SelfSigned);
         assert_eq!((verto.client_idle, verto.channel_idle, verto.gone_on_revoke), (DAY, Some(DAY * 2), true));
         assert_eq!(verto.ice.urls, ["stun:a", "turn:b:1?transport=tcp"]);
-        assert!(
-            matches!(verto.ice.relay, RelayAccess::Shared(_)) && !format!("{verto:?}").contains("hunter2")
-        );
+        assert!(matches!(verto.ice.relay, RelayAccess::Shared { good_for, .. } if good_for.as_secs() == 420));
+        assert!(!format!("{verto:?}").contains("hunter2"));
         let seconds = Duration::from_secs;
         let expected = VertoLimits {
             message_bytes: 1,
@@ -297,7 +302,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named_and_secrets_are_not() {
-        let table: [(&[(&str, &str)], &str); 9] = [
+        let table: [(&[(&str, &str)], &str); 11] = [
             (&[("limits.sockets", "0")], "faces.verto.limits.sockets: expected a whole number, 1 to 1000000"),
             (&[("limits.socket", "1")], "did you mean faces.verto.limits.sockets?"),
             (&[("tls", "off"), ("listen", "0.0.0.0:1")], "faces.verto.tls: \"off\" on 0.0.0.0:1"),
@@ -305,6 +310,14 @@ mod tests {
             (&[("ice_servers", "http:a")], "faces.verto.ice_servers: expected a list of servers"),
             (&[("ice_servers", "stun:a?transport=udp")], "faces.verto.ice_servers: expected"),
             (&[("turn_username", "a")], "faces.verto.turn_username: needs turn_password"),
+            (
+                &[("turn_minutes", "0")],
+                "faces.verto.turn_minutes: expected a whole number of minutes, 1 to 10080",
+            ),
+            (
+                &[("turn_minutes", "10081")],
+                "faces.verto.turn_minutes: expected a whole number of minutes, 1 to",
+            ),
             (&[("turn_password", "hunter2")], "faces.verto.turn_password: needs turn_username"),
             (
                 &[("turn_secret", "hunter2"), ("turn_username", "a")],

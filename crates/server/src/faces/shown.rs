@@ -3,10 +3,10 @@
 use hub::{Present, Standing};
 use identity::{ChannelId, Permission, Permissions};
 use wire::Masked;
-use wire::channels::{ClientIssued, IceServer};
+use wire::channels::{ClientIssued, IceServer, IceTold};
 use wire::rooms::{self as wire_rooms, Id, MemberShown};
 
-use crate::services::{Given, IceOffer, muted};
+use crate::services::{Given, IceOffer, IceOffers, muted};
 
 /// Shows what a client of a channel gets.
 pub(super) fn client_issued(channel: ChannelId, given: &Given) -> ClientIssued {
@@ -17,7 +17,15 @@ pub(super) fn client_issued(channel: ChannelId, given: &Given) -> ClientIssued {
         expires_in: given.good_for.as_secs(),
         socket: format!("/peers/{channel}/clients"),
         topic: String::new(),
-        ice_servers: given.ice.iter().map(ice_server).collect(),
+        ice: ice_told(&given.ice),
+    }
+}
+
+/// Shows what a client is told for ICE.
+pub(super) fn ice_told(offers: &IceOffers) -> IceTold {
+    IceTold {
+        ice_servers: offers.servers.iter().map(ice_server).collect(),
+        ice_expires_in: offers.good_for.map(|good_for| good_for.as_secs()),
     }
 }
 

@@ -22,8 +22,8 @@ pub use calls::{
 pub(crate) use channels::Tell;
 pub use channels::{
     Believed, ChannelView, Channels, ChannelsConfig, ClaimedOrigin, ClientProof, ClientView, Door, Given,
-    IceOffer, IceServers, InvitedVisitors, IssueRefused, Login, LoginRefused as ClientRefused, Member, News,
-    RelayAccess, Wish,
+    IceOffer, IceOffers, IceServers, InvitedVisitors, IssueRefused, Login, LoginRefused as ClientRefused,
+    Member, News, RelayAccess, Wish,
 };
 pub use realms::{
     Caller, LoginRefused, NotBelieved, Realms, RegisterRefused, Registrar, Registration, Rules as RealmRules,

@@ -63,6 +63,8 @@ pub enum Call {
     Broadcast(Broadcast),
     /// To be heard by one.
     Info(Info),
+    /// To be told once more what is needed for ICE.
+    IceServers,
     /// A method that this face does not have: call control of a PBX, and whatever else.
     Unknown,
 }
@@ -185,6 +187,7 @@ impl Request {
             Some("verto.unsubscribe") => Call::Unsubscribe(names(params)),
             Some("verto.broadcast") => Call::Broadcast(Broadcast::read(params.unwrap_or_default())),
             Some("verto.info") => Call::Info(Info::read(params.unwrap_or_default())),
+            Some("countersign.iceServers") => Call::IceServers,
             _ => Call::Unknown,
         }
     }

@@ -129,7 +129,11 @@ impl<'a> Conversation<'a> {
             Call::Echo(params) => echo(params),
             Call::Ping => Done::Result(Members::from_iter([("message".to_owned(), "PONG".into())])),
             Call::Unknown => Fault::UnknownMethod.into(),
-            Call::Subscribe(_) | Call::Unsubscribe(_) | Call::Broadcast(_) | Call::Info(_) => {
+            Call::Subscribe(_)
+            | Call::Unsubscribe(_)
+            | Call::Broadcast(_)
+            | Call::Info(_)
+            | Call::IceServers => {
                 let party = Party { line: self.line, channel: member.channel, client: member.client };
                 let mut talking = Talking { face: self.face, member, party, pace: &mut self.pace };
                 talk::perform(&mut talking, call).await

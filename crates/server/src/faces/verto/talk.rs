@@ -11,6 +11,7 @@ use wire::verto::{self, Broadcast, Call, Fault, Info, MAX_BODY, MAX_NAME, MAX_NA
 
 use super::connection::{Done, Members};
 use super::upgrade::Face;
+use crate::faces::shown::ice_told;
 use crate::services::Member;
 use crate::services::exchange::{Pace, Party};
 
@@ -32,6 +33,7 @@ pub(super) async fn perform(talking: &mut Talking<'_>, call: Call) -> Done {
         Call::Info(Info::Message { to, body, signature }) => {
             talking.tell(&to, &body.0, signature).await.unwrap_or_else(Done::from)
         }
+        Call::IceServers => talking.ice_servers(),
         Call::Login(_) | Call::Echo(_) | Call::Ping | Call::Unknown => Fault::UnknownMethod.into(),
     }
 }
@@ -126,6 +128,18 @@ impl Talking<'_> {
         let sent = json!({"message": "SENT", "delivered": u8::from(delivered)});
         let Value::Object(sent) = sent else { return Err(Fault::Internal) };
         Ok(Done::Result(sent))
+    }
+
+    /// Whoever was revoked a moment ago is told nothing that would outlive it.
+    fn ice_servers(&self) -> Done {
+        let channels = &self.face.app.channels;
+        if !channels.is_in(self.member) {
+            return Fault::PermissionDenied.into();
+        }
+        match serde_json::to_value(ice_told(&channels.ice(self.member.client))) {
+            Ok(Value::Object(told)) => Done::Result(told),
+            Ok(_) | Err(_) => Fault::Internal.into(),
+        }
     }
 
     /// Reads `<client ID>` or `<client ID>@<our domain>`.

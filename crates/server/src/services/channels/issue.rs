@@ -7,7 +7,7 @@ use identity::{
     ChannelId, ClientId, Delivery, ProofKey, Secret, SessionName, TokenKind, hash, hash_hex, mint_hex,
 };
 
-use super::{Channels, Door, IceOffer};
+use super::{Channels, Door, IceOffers};
 use crate::ambient::{now, random, random_id};
 use crate::audit::{Act, entry};
 use crate::http::limits::Action;
@@ -39,7 +39,7 @@ pub struct Given {
     /// How long the password waits for its first login.
     pub good_for: Duration,
     /// Servers for ICE.
-    pub ice: Vec<IceOffer>,
+    pub ice: IceOffers,
 }
 
 /// Why a visitor gets no password.
@@ -152,7 +152,7 @@ impl Channels {
     }
 
     pub(super) fn given(&self, client: ClientId, password: Secret, visitor: Option<Secret>) -> Given {
-        let ice = self.config.ice.offer(client, now());
+        let ice = self.ice(client);
         Given { client, password, visitor, good_for: self.config.limits.fresh, ice }
     }
 

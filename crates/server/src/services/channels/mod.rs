@@ -30,7 +30,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use door::{ClaimedOrigin, Door};
-pub use ice::{IceOffer, IceServers, RelayAccess};
+pub use ice::{IceOffer, IceOffers, IceServers, RelayAccess};
 pub use issue::{Given, IssueRefused, Wish};
 pub use login::{Believed, ClientProof, Login, LoginRefused, Member};
 pub use operator::{ChannelView, ClientView, InvitedVisitors};
@@ -154,6 +154,12 @@ impl Channels {
     #[must_use]
     pub fn is_in(&self, member: &Member) -> bool {
         member.is_in()
+    }
+
+    /// Returns what a client is told for ICE at this moment.
+    #[must_use]
+    pub fn ice(&self, client: ClientId) -> IceOffers {
+        self.config.ice.offer(client, now())
     }
 
     /// Returns whether the channel has a client of that name that has been in it before, and is not revoked.

@@ -19,7 +19,7 @@ use identity::{ChannelId, ClientId, RealmId, RecordKey, Relayed};
 
 use super::{Door, Refusal};
 use crate::ambient::now;
-use crate::audit::{Act, Audit};
+use crate::audit::{Act, Audit, RELAY_KEY};
 use crate::http::peer::Peer;
 
 pub use hub::NoSeat;
@@ -91,7 +91,7 @@ impl Exchange {
     ) -> Result<Self, Refusal> {
         let key = RecordKey::from_seed(seed).map_err(|_| Refusal::Unavailable)?;
         let detail = key.public();
-        let act = Act { actor: "", action: "relay.key", subject: "", from: None, detail: &detail };
+        let act = Act { actor: "", action: RELAY_KEY, subject: "", from: None, detail: &detail };
         audit.counted(act, Outcome::Accepted);
         let topics = Topics::new(TopicLimits { topics: TOPICS, takeover_pause, takeovers_per_minute });
         let live =
