@@ -31,6 +31,8 @@ pub struct Client {
     pub id: ParticipantId,
     /// Where it belongs.
     pub room: RoomId,
+    /// Number of its connection, as it has joined.
+    pub incarnation: u32,
     /// Its connection.
     pub rtc: Rtc,
     /// SHA-256 of its certificate.
@@ -103,6 +105,8 @@ pub struct Client {
     pub max_voices: usize,
     /// Cameras that it may be sent at once as long as it does not say what it shows.
     pub max_cameras: usize,
+    /// By how much its signalling may be late, in each direction.
+    pub slowness: Duration,
     /// How it expects to be treated.
     pub manners: Manners,
     /// When str0m wants to be woken.
@@ -205,6 +209,8 @@ impl Client {
         Self {
             id,
             room: ROOM,
+            incarnation: 0,
+            slowness: Duration::ZERO,
             rtc,
             fingerprint,
             address,
