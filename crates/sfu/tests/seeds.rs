@@ -51,7 +51,7 @@ fn stories_of_demanding_clients_end_well() {
 #[test]
 fn stories_of_restless_people_end_well() {
     replayable("stories_of_restless_people_end_well", || {
-        play_chosen(FEW / 2, Story::of_restless_people);
+        play_chosen(FEW / 3, Story::of_restless_people);
     });
 }
 

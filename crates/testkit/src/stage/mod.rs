@@ -302,13 +302,6 @@ impl Stage {
         self.to_client.lose(whose);
     }
 
-    /// Whether something that the client at `index` said, or is told, is on its way.
-    #[must_use]
-    pub fn is_signalling(&self, index: usize) -> bool {
-        let whose = self.clients[index].id;
-        self.to_server.has(whose) || self.to_client.has(whose)
-    }
-
     /// Puts what the client at `index` says on its way.
     pub fn say_for(&mut self, index: usize, said: Say) {
         let participant = self.clients[index].id;
@@ -466,7 +459,8 @@ impl Stage {
 
     fn tell_client(&mut self, event: Event) {
         // What an old connection of a client that came again was told is not for the new one.
-        let is_for = |client: &Client| (client.id, client.incarnation) == (event.participant, event.incarnation);
+        let is_for =
+            |client: &Client| (client.id, client.incarnation) == (event.participant, event.incarnation);
         let Some(index) = self.clients.iter().position(is_for) else { return };
         match event.kind {
             EventKind::Answer { id, sdp } => self.clients[index].take_answer(id, &sdp),

@@ -78,8 +78,8 @@ impl Story {
     pub(super) fn somebody_is_restless(&mut self) {
         let index = self.rng.usize(..self.people.len());
         let may_offer = self.people[index].inside && self.stage.clients[index].may_offer();
-        match self.rng.u8(..12) {
-            10.. | 0..=3 if self.people[index].inside => self.reload(index),
+        match self.rng.u8(..13) {
+            10 | 11 | 0..=3 if self.people[index].inside => self.reload(index),
             4 if may_offer => {
                 // It stays what it should publish, so it is published again as soon as may be.
                 let published = self.stage.clients[index].published();
@@ -91,6 +91,9 @@ impl Story {
             7 if self.people[index].inside => self.lock(index),
             8 => self.publish(index),
             9 => self.withdraw(index),
+            12 if may_offer && self.stage.clients[index].connected && self.may_repeat(index) => {
+                self.break_signalling(index);
+            }
             _ => {}
         }
     }
@@ -126,6 +129,20 @@ impl Story {
         self.people[index].sources = sources;
         self.people[index].inside = true;
         self.connect(index);
+    }
+
+    /// The signalling connection of somebody breaks, and it has another one: what was on its way is lost, and said again.
+    fn break_signalling(&mut self, index: usize) {
+        self.stage.lose_signals(index);
+        self.forget_told(index);
+        let muted = self.stage.clients[index].muted;
+        for source in Source::ALL {
+            let muted = muted.contains(source);
+            self.stage.say_as(index, |participant| Command::Mute { participant, source, muted });
+        }
+        let time = self.stage.elapsed();
+        self.people[index].silence_begins_anew(time);
+        self.stage.say_as(index, |participant| Command::Repeat { participant });
     }
 
     /// Another screenful.
@@ -200,7 +217,8 @@ impl Story {
         for step in 0..self.people.len() {
             let index = (screen.first + step) % self.people.len();
             let (person, client) = (&self.people[index], &self.stage.clients[index]);
-            let Some(height) = screen.heights[index].filter(|_| index != viewer && client.room == room) else {
+            let Some(height) = screen.heights[index].filter(|_| index != viewer && client.room == room)
+            else {
                 continue;
             };
             let shows = |source: &Source| {
@@ -221,14 +239,15 @@ impl Story {
 
     /// Whether a viewer does without a picture.
     pub(super) fn does_not_show(&self, viewer: usize, publisher: ParticipantId, source: Source) -> bool {
-        let told = self.people[viewer].restless.as_ref().and_then(|restless| restless.told.as_ref()?.as_ref());
+        let told =
+            self.people[viewer].restless.as_ref().and_then(|restless| restless.told.as_ref()?.as_ref());
         let same = |tile: &Tile| (tile.publisher, tile.source) == (publisher, source);
         !source.is_audio() && told.is_some_and(|tiles| !tiles.iter().any(same))
     }
 
-    /// Whether an offer may be repeated: one of ours that crosses it would be made twice where the server insists.
+    /// Whether somebody may have an offer said again. Where the server insists and words are slow, what is said again may make the client
+    /// roll back an offer that the server has just accepted: the connection ends then, and that is all.
     pub(super) fn may_repeat(&self, index: usize) -> bool {
-        let insists = self.stage.clients[index].manners.glare == Glare::Insist;
-        !(insists && self.people[index].restless.is_some() && self.stage.is_signalling(index))
+        self.stage.clients[index].manners.glare == Glare::Yield || self.people[index].restless.is_none()
     }
 }

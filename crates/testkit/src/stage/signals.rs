@@ -43,11 +43,6 @@ impl<T: Word> Lane<T> {
     pub(super) fn lose(&mut self, whose: ParticipantId) {
         self.words.retain(|(_, word)| word.whose() != Some(whose));
     }
-
-    /// Whether something is on its way for or from a participant.
-    pub(super) fn has(&self, whose: ParticipantId) -> bool {
-        self.words.iter().any(|(_, word)| word.whose() == Some(whose))
-    }
 }
 
 impl Word for Event {

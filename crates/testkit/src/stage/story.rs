@@ -453,8 +453,10 @@ impl Story {
         for (at, event) in events.iter().skip(seen) {
             let index = self.stage.clients.iter().position(|client| client.id == event.participant);
             let honest = index.is_some_and(|index| self.honest(index));
-            let spent =
-                matches!(event.kind, EventKind::Left(LeaveReason::Spent | LeaveReason::Flooding | LeaveReason::Failed));
+            let spent = matches!(
+                event.kind,
+                EventKind::Left(LeaveReason::Spent | LeaveReason::Flooding | LeaveReason::Failed)
+            );
             let refused = matches!(event.kind, EventKind::Refused { .. });
             assert!(!(honest && (spent || refused)), "seed {}: {at:?} {event:?}", self.seed);
         }
@@ -502,6 +504,13 @@ impl Person {
                 && stamp.at > *from + settled
                 && until.is_none_or(|until| stamp.at + LONGEST_WAY < until)
         })
+    }
+
+    /// What silences it may have been lost on the way, and is said again at `time`.
+    pub(super) fn silence_begins_anew(&mut self, time: Duration) {
+        let open =
+            self.silences.iter_mut().filter(|(_, from, until)| until.is_none() && *from + SLOWEST > time);
+        open.for_each(|(_, from, _)| *from = time);
     }
 
     /// One new connection a second is enough.
