@@ -32,6 +32,19 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// Tiles that one participant may name; more fit no screen.
 const MAX_TILES: usize = 64;
 
+/// The tiles, each picture once, where it is named first and as large as it is shown at all.
+fn each_once(tiles: Vec<Tile>) -> Vec<Tile> {
+    let mut shown: Vec<Tile> = Vec::new();
+    for tile in tiles.into_iter().take(MAX_TILES) {
+        let same = |had: &&mut Tile| (had.publisher, had.source) == (tile.publisher, tile.source);
+        match shown.iter_mut().find(same) {
+            Some(had) => had.height = had.height.max(tile.height),
+            None => shown.push(tile),
+        }
+    }
+    shown
+}
+
 /// In coarse steps: every increase makes a probe.
 fn rounded(bits_per_second: u64) -> u64 {
     bits_per_second.div_ceil(SEEK_STEP).saturating_mul(SEEK_STEP)
@@ -90,7 +103,7 @@ impl Shard {
     pub(crate) fn view(&mut self, now: Instant, id: ParticipantId, tiles: Option<Vec<Tile>>) {
         let Some(seat) = self.by_id.get(&id).copied() else { return };
         let Some(participant) = self.seats.get_mut(seat) else { return };
-        participant.view = tiles.map(|tiles| tiles.into_iter().take(MAX_TILES).collect());
+        participant.view = tiles.map(each_once);
         self.adapt(now, seat);
     }
 

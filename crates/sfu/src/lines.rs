@@ -24,6 +24,8 @@ const MAX_DRAWS: usize = 64;
 pub(crate) struct Lines {
     /// Stopped on both sides: their places may be taken by others (RFC 8829 §5.2.2).
     free: Vec<Mid>,
+    /// Of an offer that was voided, and that the participant may have applied: its answer was lost.
+    voided: Vec<Mid>,
     /// Some receivers keep a stopped m-line, and would take another one of its name for it.
     mids: VecDeque<Mid>,
     /// An SSRC that is used again repeats numbers over other bytes, which gives AES-GCM's authentication key away.
@@ -85,12 +87,16 @@ impl Participant {
             self.outgoing.iter().filter_map(|track| track.mid).filter(agreed_to_send).collect();
         let mut free = self.free_lines();
         let (mut asking, mut replaced, mut opened) = (Vec::new(), Vec::new(), Vec::new());
-        let taken = self.outgoing.iter().filter(|track| track.mid.is_some()).count() + free.len();
+        let taken = self.outgoing.iter().filter(|track| track.mid.is_some()).count()
+            + free.len()
+            + self.negotiation.lines.voided.len();
         let mut room = MAX_OPENED.saturating_sub(taken);
         let absent = self.outgoing.iter().filter(|track| track.mid.is_some() && !track.wanted).count();
         // It may send on an m-line that we opened.
         let it_sends: Vec<Mid> = self.negotiation.promises.iter().map(|promise| promise.mid).collect();
         let mut changes = self.rtc.sdp_api();
+        let voided = self.negotiation.lines.voided.iter().filter(|mid| !it_sends.contains(mid));
+        voided.for_each(|mid| changes.stop_media(*mid));
         for track in &mut self.outgoing {
             match track.mid {
                 None if track.wanted && free.is_empty() && room == 0 => self.spent |= absent >= MANY_ABSENT,
@@ -139,11 +145,27 @@ impl Participant {
         negotiation.lines.free.clone()
     }
 
+    /// Takes note of the m-lines of an offer that is void.
+    pub(crate) fn void_lines(&mut self) {
+        let Self { rtc, outgoing, negotiation, .. } = self;
+        let unknown = |mid: &mut Mid| rtc.media(*mid).is_none();
+        negotiation.lines.voided.extend(outgoing.iter_mut().filter_map(|track| track.mid.take_if(unknown)));
+    }
+
+    /// The participant's own offer has shown which of a voided offer it has applied all the same. Nobody's track is on them, so they are stopped.
+    pub(crate) fn settle_voided(&mut self) {
+        let Self { rtc, negotiation, .. } = self;
+        negotiation.lines.voided.retain(|mid| rtc.media(*mid).is_some());
+    }
+
     /// What we have stopped is stopped on both sides, since a description of each has said so. Its publisher may be back with a track of the
     /// same source, which this one never becomes.
     pub(crate) fn settle_stopped(&mut self) {
         for track in self.outgoing.iter_mut().filter(|track| track.stopped) {
             self.negotiation.lines.free.extend(track.mid.take());
         }
+        let Self { rtc, negotiation, .. } = self;
+        let Lines { free, voided, .. } = &mut negotiation.lines;
+        free.extend(voided.extract_if(.., |mid| rtc.media(*mid).is_some_and(Media::stopped)));
     }
 }

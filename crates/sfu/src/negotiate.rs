@@ -156,6 +156,7 @@ impl Participant {
         self.negotiation.promises = promises;
         self.publish();
         self.settle_outgoing();
+        self.settle_voided();
         self.settle_stopped();
         self.outgoing.iter_mut().for_each(|track| track.declined = false);
         let answer = self.dress(&answer.to_sdp_string());
@@ -271,9 +272,7 @@ impl Participant {
 
     fn void_our_offer(&mut self) {
         if self.negotiation.pending.take().is_some() {
-            for track in &mut self.outgoing {
-                track.mid = track.mid.filter(|mid| self.rtc.media(*mid).is_some());
-            }
+            self.void_lines();
         }
     }
 

@@ -1,5 +1,6 @@
 //! One member of a room: its str0m connection, what it publishes, and what it is sent.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use str0m::bwe::Bitrate;
@@ -45,6 +46,9 @@ const RESEND_PACKETS_AUDIO: usize = 64;
 const ESTIMATE_EVERY: Duration = Duration::from_millis(300);
 /// Time between two reports of ours (RFC 3550 §6.2). What needs haste, arrivals and losses, is told apart from them.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// SSRCs by which one connection may bring us media. A browser has one for each layer; str0m keeps for ever what it knows of each.
+const MOST_SSRCS: usize = 4_096;
 
 pub(crate) struct Participant {
     pub id: ParticipantId,
@@ -98,6 +102,8 @@ pub(crate) struct Participant {
     pub scheduled: Option<Instant>,
     /// SSRC → index in `published` and in its `layers`, filled as packets come: asking str0m costs a full poll.
     pub origins: Vec<(Ssrc, (usize, usize))>,
+    /// Those by which something has come.
+    ssrcs: BTreeSet<Ssrc>,
     #[cfg(test)]
     pub panic_next: bool,
 }
@@ -150,6 +156,7 @@ impl Participant {
             rtc_deadline: now,
             scheduled: None,
             origins: Vec::new(),
+            ssrcs: BTreeSet::new(),
             #[cfg(test)]
             panic_next: false,
         }
@@ -265,14 +272,25 @@ impl Participant {
         if let Some((_, at)) = self.origins.iter().find(|(had, _)| *had == ssrc) {
             return Some(*at);
         }
+        self.ssrcs.insert(ssrc);
         let mut direct = self.rtc.direct_api();
         let stream = direct.stream_rx(&ssrc)?;
         let (mid, rid) = (stream.mid(), stream.rid());
         let index = self.published.iter().position(|track| track.mids.contains(&mid))?;
-        let at = (index, self.published.get_mut(index)?.layer_of(mid, rid, ssrc)?);
+        let Some(layer) = self.published.get_mut(index)?.layer_of(mid, rid, ssrc) else {
+            // Of an SSRC that has been replaced str0m makes another stream when something comes late, and would keep it.
+            direct.remove_stream_rx(ssrc);
+            return None;
+        };
+        let at = (index, layer);
         self.origins.retain(|(_, had)| *had != at);
         self.origins.push((ssrc, at));
         Some(at)
+    }
+
+    /// Whether media have come by more SSRCs than anybody needs.
+    pub(crate) fn has_too_many_ssrcs(&self) -> bool {
+        self.ssrcs.len() > MOST_SSRCS
     }
 
     /// Asks for the key frames that are due.

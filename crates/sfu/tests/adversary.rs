@@ -234,6 +234,35 @@ fn a_full_room_refuses_one_more() {
     assert_eq!(stage.shard.stats().participants, 0, "who never connects is taken out");
 }
 
+#[test]
+fn who_sends_by_ever_new_ssrcs_is_forwarded_until_they_are_more_than_anybody_needs() {
+    let mut stage = couple(40);
+    stage.net.weather = Weather::FOUL;
+    for _ in 0..50 {
+        BOTH.iter().for_each(|source| stage.clients[0].renew_ssrc(*source));
+        stage.run(Duration::from_millis(100));
+    }
+    stage.net.weather = Weather::FAIR;
+    stage.run(seconds(1));
+    let before = BOTH.map(|source| stage.heard(1, 0, source).packets);
+    stage.run(seconds(1));
+    for (source, before) in BOTH.into_iter().zip(before) {
+        assert!(stage.heard(1, 0, source).packets > before + 40, "{source:?} goes on");
+    }
+    let flooding = EventKind::Left(LeaveReason::Flooding);
+    for _ in 0..4_200 {
+        assert_ne!(stage.events_of(0).last(), Some(&flooding), "too early");
+        stage.clients[0].renew_ssrc(Voice);
+        stage.run(Duration::from_millis(20));
+        if stage.clients[0].closed {
+            break;
+        }
+    }
+    assert_eq!(stage.events_of(0).last(), Some(&flooding));
+    assert!(stage.elapsed() > seconds(75), "not before it was too much");
+    assert_eq!(stage.shard.stats().panics, 0);
+}
+
 fn couple(seed: u64) -> Stage {
     let mut stage = Stage::new(seed, Weather::FAIR);
     stage.join(&BOTH);

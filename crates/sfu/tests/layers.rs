@@ -54,6 +54,15 @@ fn a_viewer_gets_the_layer_that_its_tile_needs() {
 }
 
 #[test]
+fn a_picture_that_is_shown_twice_is_sent_as_large_as_it_is_shown_once() {
+    let mut stage = room(30, 1);
+    stage.run(seconds(8));
+    show(&mut stage, 1, &[(0, Camera, 180), (0, Camera, 720)]);
+    stage.run(seconds(5));
+    assert_eq!(layers_in(&mut stage, 1, seconds(2)), [2].into());
+}
+
+#[test]
 fn a_hidden_tile_goes_on_where_it_was_for_nobody_else() {
     let mut stage = room(3, 2);
     stage.run(seconds(8));

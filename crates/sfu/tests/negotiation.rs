@@ -118,6 +118,35 @@ fn people_who_come_and_go_all_day_need_no_more_m_lines_than_are_there_at_once() 
 }
 
 #[test]
+fn an_answer_that_is_lost_and_followed_by_an_offer_leaves_no_m_lines_behind() {
+    let mut stage = couple(37);
+    let visitor = stage.join(&BOTH);
+    stage.run(seconds(1));
+    const ROUNDS: usize = 30;
+    for round in 0..ROUNDS {
+        stage.leave(visitor);
+        stage.run(Duration::from_millis(200));
+        stage.clients[0].keeps_answers = true;
+        stage.reincarnate(visitor, 1_000 + round as u128, &BOTH);
+        stage.run(Duration::from_millis(300));
+        assert!(!std::mem::take(&mut stage.clients[0].kept_answers).is_empty(), "round {round}");
+        stage.clients[0].keeps_answers = false;
+        if round % 2 == 0 {
+            stage.offer(0, &[Screen]);
+        } else {
+            stage.withdraw(0, Screen);
+        }
+        stage.run(seconds(1));
+        for source in BOTH {
+            assert!(stage.heard(0, visitor, source).packets > 0, "{source:?} in round {round}");
+        }
+    }
+    let offered = stage.clients[0].offered.as_ref().unwrap();
+    let places = offered.lines().filter(|line| line.starts_with("m=")).count();
+    assert!(places <= 2 + ROUNDS / 2 + 8, "{places}");
+}
+
+#[test]
 fn who_comes_back_while_its_m_lines_are_being_stopped_is_seen_on_new_ones() {
     let mut stage = couple(35);
     let back = stage.clients[1].id;

@@ -48,6 +48,13 @@ fn stories_of_demanding_clients_end_well() {
     });
 }
 
+#[test]
+fn stories_of_restless_people_end_well() {
+    replayable("stories_of_restless_people_end_well", || {
+        play_chosen(FEW / 3, Story::of_restless_people);
+    });
+}
+
 /// Plays the seeds that the environment chooses, or a few.
 fn play_chosen(few: u64, story: fn(u64) -> Story) {
     let chosen = number("SEED");

@@ -36,7 +36,11 @@ impl Shard {
         let Some(publisher) = self.seats.get_mut(from) else { return };
         let params = publisher.rtc.codec_config().params();
         let Some(format) = Format::of(params, packet.header.payload_type) else { return };
-        let Some((index, layer_index)) = publisher.layer_of(packet.header.ssrc) else { return };
+        let layer = publisher.layer_of(packet.header.ssrc);
+        if publisher.has_too_many_ssrcs() {
+            return self.leaving.push((from, LeaveReason::Flooding));
+        }
+        let Some((index, layer_index)) = layer else { return };
         let origin = Origin { incarnation: publisher.incarnation, ssrc: *packet.header.ssrc };
         let Some(incoming) = read(origin, format, packet) else { return };
         let muted = publisher.muted;

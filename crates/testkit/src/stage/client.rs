@@ -31,6 +31,8 @@ pub struct Client {
     pub id: ParticipantId,
     /// Where it belongs.
     pub room: RoomId,
+    /// Number of its connection, as it has joined.
+    pub incarnation: u32,
     /// Its connection.
     pub rtc: Rtc,
     /// SHA-256 of its certificate.
@@ -103,6 +105,8 @@ pub struct Client {
     pub max_voices: usize,
     /// Cameras that it may be sent at once as long as it does not say what it shows.
     pub max_cameras: usize,
+    /// By how much its signalling may be late, in each direction.
+    pub slowness: Duration,
     /// How it expects to be treated.
     pub manners: Manners,
     /// When str0m wants to be woken.
@@ -205,6 +209,8 @@ impl Client {
         Self {
             id,
             room: ROOM,
+            incarnation: 0,
+            slowness: Duration::ZERO,
             rtc,
             fingerprint,
             address,
@@ -403,13 +409,21 @@ impl Client {
     /// Offers everything that has no answer yet.
     pub fn offer_anew(&mut self) -> Option<Say> {
         let Self { rtc, tracks, streams, .. } = self;
-        let lost: Vec<&mut Track> =
+        let mut lost: Vec<&mut Track> =
             tracks.iter_mut().filter(|track| rtc.media(track.mid).is_none()).collect();
         let mut changes = rtc.sdp_api();
-        for track in lost {
+        // The sizes of a picture, which stand side by side, are on one m-line.
+        for sizes in lost.chunk_by_mut(|one, next| one.mid == next.mid) {
+            let Some(track) = sizes.first() else { continue };
             let kind = if track.source.is_audio() { MediaKind::Audio } else { MediaKind::Video };
             let stream = streams.get(&track.source).cloned();
-            track.mid = changes.add_media(kind, Direction::SendOnly, stream, None, None);
+            let rids: Vec<Rid> = sizes.iter().filter_map(|track| track.rid()).collect();
+            let simulcast = (!rids.is_empty()).then(|| Simulcast {
+                send: rids.iter().map(|rid| SimulcastLayer::new(rid)).collect(),
+                recv: Vec::new(),
+            });
+            let mid = changes.add_media(kind, Direction::SendOnly, stream, None, simulcast);
+            sizes.iter_mut().for_each(|track| track.mid = mid);
         }
         let (offer, pending) = changes.apply()?;
         Some(self.say_offer(&offer, pending))
@@ -501,6 +515,20 @@ impl Client {
         for track in self.tracks.iter_mut().filter(|track| track.rid() == Some(Rid::from(rid))) {
             track.stopped = !on;
             track.next_at = now;
+        }
+    }
+
+    /// Goes on with what it publishes as a source by other SSRCs, on the same m-line. Of a layer: of each.
+    pub fn renew_ssrc(&mut self, source: Source) {
+        let Self { tracks, rtc, .. } = self;
+        for track in tracks.iter().filter(|track| track.source == source) {
+            let mut direct = rtc.direct_api();
+            let Some(stream) = direct.stream_tx_by_mid(track.mid, track.rid()) else { continue };
+            let (before, resends) = (stream.ssrc(), stream.rtx().is_some());
+            direct.remove_stream_tx(before);
+            let rtx = resends.then(|| direct.new_ssrc());
+            let ssrc = direct.new_ssrc();
+            direct.declare_stream_tx(ssrc, rtx, track.mid, track.rid());
         }
     }
 

@@ -9,9 +9,11 @@ mod crypto;
 pub mod hostile;
 pub mod net;
 mod publish;
+mod restless;
+mod signals;
 pub mod story;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -26,6 +28,7 @@ pub use client::{Client, Delivered, Heard, Say};
 pub use crypto::Backdoor;
 pub use net::{Net, Weather};
 pub use publish::{Encoding, Loudness, Stamp};
+use signals::{Lane, Word};
 
 /// Where the server is.
 pub const SERVER: SocketAddr =
@@ -46,7 +49,7 @@ pub const DEMANDING: Manners = Manners {
 const AHEAD: Duration = Duration::from_secs(100_000);
 /// Nobody has so much to do in one instant.
 const MANY_TURNS: usize = 100_000;
-/// How long a signalling message takes.
+/// How long a signalling message takes at least, and where nobody is slow.
 const SIGNAL_DELAY: Duration = Duration::from_millis(20);
 
 /// The stage.
@@ -68,8 +71,10 @@ pub struct Stage {
     pub most_offers_at_once: usize,
     start: Instant,
     crypto: Arc<CryptoProvider>,
-    to_server: VecDeque<(Instant, Command)>,
-    to_client: VecDeque<(Instant, Event)>,
+    to_server: Lane<Command>,
+    to_client: Lane<Event>,
+    /// How long slow words take.
+    slowness: fastrand::Rng,
     incarnations: u32,
     forge: Option<(SocketAddr, SocketAddr, usize)>,
     backdoors: BTreeMap<usize, Backdoor>,
@@ -104,8 +109,9 @@ impl Stage {
             most_offers_at_once: 0,
             start: now,
             crypto: crypto::provider(),
-            to_server: VecDeque::new(),
-            to_client: VecDeque::new(),
+            to_server: Lane::new(),
+            to_client: Lane::new(),
+            slowness: fastrand::Rng::with_seed(seed ^ 0x5109),
             incarnations: 0,
             forge: None,
             backdoors: BTreeMap::new(),
@@ -200,6 +206,7 @@ impl Stage {
         if let Some(before) = self.clients.get(index) {
             client.id = before.id;
             client.room = before.room;
+            client.slowness = before.slowness;
             client.wants_channel = before.wants_channel || before.channel.is_some();
             client.sent_lately.clone_from(&before.sent_lately);
             client.pictures_every = before.pictures_every;
@@ -272,7 +279,27 @@ impl Stage {
         {
             client.muted = if *muted { client.muted.with(*source) } else { client.muted.without(*source) };
         }
-        self.to_server.push_back((self.now + SIGNAL_DELAY, command));
+        if let Command::Join { participant, incarnation, .. } = &command
+            && let Some(client) = self.clients.iter_mut().find(|client| client.id == *participant)
+        {
+            client.incarnation = *incarnation;
+        }
+        let at = self.now + self.signal_delay(command.whose());
+        self.to_server.put(at, command);
+    }
+
+    fn signal_delay(&mut self, whose: Option<ParticipantId>) -> Duration {
+        let client = self.clients.iter().find(|client| Some(client.id) == whose);
+        let slowness = client.map_or(Duration::ZERO, |client| client.slowness);
+        let part = if slowness.is_zero() { 0.0 } else { self.slowness.f64() };
+        SIGNAL_DELAY + slowness.mul_f64(part)
+    }
+
+    /// The signalling connection of the client at `index` breaks: what is on its way, either way, is lost.
+    pub fn lose_signals(&mut self, index: usize) {
+        let whose = self.clients[index].id;
+        self.to_server.lose(whose);
+        self.to_client.lose(whose);
     }
 
     /// Puts what the client at `index` says on its way.
@@ -372,22 +399,17 @@ impl Stage {
     fn next(&self) -> Option<Instant> {
         let clients = self.clients.iter().map(Client::next);
         let shard = self.shard.poll_timeout().map(|(deadline, _)| deadline);
-        let signals = self
-            .to_server
-            .front()
-            .map(|(at, _)| *at)
-            .into_iter()
-            .chain(self.to_client.front().map(|(at, _)| *at));
+        let signals = self.to_server.next().into_iter().chain(self.to_client.next());
         clients.chain(shard).chain(signals).chain(self.net.next()).min()
     }
 
     fn step(&mut self) {
         let now = self.now;
-        while let Some((_, command)) = self.to_server.pop_front_if(|(at, _)| *at <= now) {
+        while let Some(command) = self.to_server.arrived(now) {
             self.shard.handle_command(now, command);
             self.drain_shard();
         }
-        while let Some((_, event)) = self.to_client.pop_front_if(|(at, _)| *at <= now) {
+        while let Some(event) = self.to_client.arrived(now) {
             self.tell_client(event);
         }
         while let Some(datagram) = self.net.arrived(now) {
@@ -436,9 +458,10 @@ impl Stage {
     }
 
     fn tell_client(&mut self, event: Event) {
-        let Some(index) = self.clients.iter().position(|client| client.id == event.participant) else {
-            return;
-        };
+        // What an old connection of a client that came again was told is not for the new one.
+        let is_for =
+            |client: &Client| (client.id, client.incarnation) == (event.participant, event.incarnation);
+        let Some(index) = self.clients.iter().position(is_for) else { return };
         match event.kind {
             EventKind::Answer { id, sdp } => self.clients[index].take_answer(id, &sdp),
             EventKind::Offer { id, sdp, sending, .. } => {
@@ -482,20 +505,12 @@ impl Stage {
                 }
                 Output::Event(event) => {
                     self.events.push((self.now - self.start, event.clone()));
-                    let current = event.incarnation == self.incarnations || self.is_current(&event);
-                    if current {
-                        self.to_client.push_back((self.now + SIGNAL_DELAY, event));
-                    }
+                    let at = self.now + self.signal_delay(Some(event.participant));
+                    self.to_client.put(at, event);
                 }
                 Output::Note { .. } | Output::Stream { .. } => {}
             }
         }
-    }
-
-    fn is_current(&self, event: &Event) -> bool {
-        // A client that came again has a higher number than all before; events of its old connection are not for it.
-        let port = 5_000 + u16::try_from(event.incarnation).unwrap();
-        self.clients.iter().any(|client| client.id == event.participant && client.address.port() == port)
     }
 
     fn drain_client(&mut self, index: usize) {

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use sfu::Source::{Camera, Screen, ScreenAudio, Voice};
-use sfu::{Command, EventKind, ParticipantId, RoomId, Source};
+use sfu::{Command, EventKind, LeaveReason, ParticipantId, RoomId, Source};
 
 use super::hostile::{Attack, Hostile};
+use super::restless::{Restless, SLOWEST};
 use super::{DEMANDING, Stage, Stamp, Weather};
 
 /// How often something may happen.
@@ -28,12 +29,20 @@ const LONGEST_WAY: Duration = Duration::from_secs(1);
 /// What a story does not end with less of.
 const LEAST_SOUND: u64 = 60;
 
+/// The same among restless people, who have trouble of their own later on.
+const TROUBLE_OF_THE_RESTLESS: Duration = Duration::from_secs(8);
+/// How often they do a few things, and are then waited for. Most faults of who sees whom last until the next one does something.
+const RESTLESS_MOMENTS: usize = 6;
+/// What a story does not end with less of, of a picture in several sizes.
+const LEAST_OF_A_LAYER: u64 = 8;
+
 /// What the story knows of somebody.
 #[derive(Debug, Default)]
-struct Person {
+pub(super) struct Person {
     /// Whether it should be in the call.
-    inside: bool,
-    sources: Vec<Source>,
+    pub inside: bool,
+    pub sources: Vec<Source>,
+    pub restless: Option<Restless>,
     muted: BTreeSet<Source>,
     /// When it was silenced, and when that ended.
     silences: Vec<(Source, Duration, Option<Duration>)>,
@@ -42,7 +51,6 @@ struct Person {
     weather_until: Option<Duration>,
     /// Events of this person that have been looked at.
     looked_at: usize,
-    port: u16,
 }
 
 /// A story in the making.
@@ -50,8 +58,8 @@ pub struct Story {
     /// Where it plays.
     pub stage: Stage,
     seed: u64,
-    rng: fastrand::Rng,
-    people: Vec<Person>,
+    pub(super) rng: fastrand::Rng,
+    pub(super) people: Vec<Person>,
     hostile: Option<Hostile>,
     attack: Attack,
     checked: Checked,
@@ -61,6 +69,7 @@ pub struct Story {
 /// What has been checked of the packets that arrived.
 #[derive(Debug, Default)]
 struct Checked {
+    events: usize,
     looked_at: Vec<usize>,
     /// By client, connection, m-line and number.
     carried: BTreeMap<(usize, u16, String, u64), Stamp>,
@@ -115,14 +124,36 @@ impl Story {
                 self.come(index);
             }
         }
-        while self.time() < TROUBLE {
+        let trouble = if self.is_restless() { TROUBLE_OF_THE_RESTLESS } else { TROUBLE };
+        while self.time() < trouble {
             for _ in 0..self.rng.usize(..3) {
                 self.something_happens();
+                if self.is_restless() {
+                    self.somebody_is_restless();
+                }
             }
             self.misbehave();
             self.pass(STEP);
         }
         self.trouble_ends();
+        self.all_is_well_again();
+        if self.is_restless() {
+            (0..RESTLESS_MOMENTS).for_each(|_| self.a_restless_moment());
+        }
+    }
+
+    fn is_restless(&self) -> bool {
+        self.people.iter().any(|person| person.restless.is_some())
+    }
+
+    fn a_restless_moment(&mut self) {
+        for _ in 0..self.rng.usize(1..=3) {
+            self.somebody_is_restless();
+            self.misbehave();
+            let time = Duration::from_millis(self.rng.u64(10..800));
+            self.pass(time);
+        }
+        self.hurry_back();
         self.all_is_well_again();
     }
 
@@ -134,10 +165,11 @@ impl Story {
         self.stage.run(time);
         self.clear_up();
         self.keep_in_call();
+        self.restless_go_on();
         self.check();
     }
 
-    fn honest(&self, index: usize) -> bool {
+    pub(super) fn honest(&self, index: usize) -> bool {
         self.hostile.as_ref().is_none_or(|hostile| hostile.index != index)
     }
 
@@ -150,9 +182,10 @@ impl Story {
         self.connect(index);
     }
 
-    fn connect(&mut self, index: usize) {
+    pub(super) fn connect(&mut self, index: usize) {
         let before = self.stage.clients[index].address;
         self.stage.remake(index);
+        self.forget_told(index);
         let address = self.stage.clients[index].address;
         self.stage.net.seen_as.remove(&before);
         if self.stage.net.cut_off.remove(&before) {
@@ -166,7 +199,6 @@ impl Story {
         let time = self.time();
         let person = &mut self.people[index];
         person.began = time;
-        person.port = address.port();
     }
 
     fn something_happens(&mut self) {
@@ -193,11 +225,14 @@ impl Story {
                 self.stage.clients[index].write(now, false, &vec![0x61; length]);
                 self.stage.flush_client(index);
             }
-            _ => self.stage.say_as(index, |participant| Command::Repeat { participant }),
+            _ if self.may_repeat(index) => {
+                self.stage.say_as(index, |participant| Command::Repeat { participant });
+            }
+            _ => {}
         }
     }
 
-    fn leave(&mut self, index: usize) {
+    pub(super) fn leave(&mut self, index: usize) {
         let time = self.time();
         let person = &mut self.people[index];
         person.inside = false;
@@ -230,7 +265,7 @@ impl Story {
         }
     }
 
-    fn publish(&mut self, index: usize) {
+    pub(super) fn publish(&mut self, index: usize) {
         let missing: Vec<Source> =
             Source::ALL.into_iter().filter(|source| !self.people[index].sources.contains(source)).collect();
         let Some(source) = self.rng.choice(missing) else { return };
@@ -240,7 +275,7 @@ impl Story {
         }
     }
 
-    fn withdraw(&mut self, index: usize) {
+    pub(super) fn withdraw(&mut self, index: usize) {
         if self.people[index].inside && self.stage.clients[index].may_offer() {
             let Some(source) = self.people[index].sources.pop() else { return };
             self.stage.withdraw(index, source);
@@ -317,8 +352,7 @@ impl Story {
 
     /// Whether the server has said that the current connection is over.
     fn was_left(&mut self, index: usize) -> bool {
-        let incarnation = u32::from(self.people[index].port.saturating_sub(5_000));
-        let id = self.stage.clients[index].id;
+        let (incarnation, id) = (self.stage.clients[index].incarnation, self.stage.clients[index].id);
         let events = &self.stage.events;
         let seen = std::mem::replace(&mut self.people[index].looked_at, events.len());
         events.iter().skip(seen).any(|(_, event)| {
@@ -336,6 +370,7 @@ impl Story {
             person.cut_until = None;
             person.weather_until = None;
         }
+        self.hurry_back();
     }
 
     /// The hostile one goes on all the while.
@@ -382,9 +417,15 @@ impl Story {
                 for source in person.sources.iter().filter(|source| !person.muted.contains(source)) {
                     let key = (*viewer, from.id, *source);
                     let gained = after.get(&key).unwrap_or(&0) - before.get(&key).unwrap_or(&0);
-                    let least = if source.is_audio() { LEAST_SOUND } else { LEAST_SOUND / 2 };
-                    if from.room == to.room && gained < least {
-                        lacking.push(format!("{viewer} gets {gained} of {publisher}'s {source:?}"));
+                    let least = match source {
+                        Voice | ScreenAudio => LEAST_SOUND,
+                        Camera if !from.encodings.is_empty() => LEAST_OF_A_LAYER,
+                        Camera | Screen => LEAST_SOUND / 2,
+                    };
+                    let shows = !self.does_not_show(*viewer, from.id, *source);
+                    if from.room == to.room && if shows { gained < least } else { gained > 0 } {
+                        let word = if shows { "shows" } else { "does not show" };
+                        lacking.push(format!("{viewer} {word} {publisher}'s {source:?} and gets {gained}"));
                     }
                 }
             }
@@ -396,11 +437,28 @@ impl Story {
         let stats = self.stage.shard.stats();
         assert_eq!(stats.panics, 0, "seed {}: a step panicked", self.seed);
         assert!(stats.participants <= self.people.len() as u64, "seed {}: too many", self.seed);
+        self.check_events();
         self.checked.looked_at.resize(self.people.len(), 0);
         for index in 0..self.people.len() {
             if self.honest(index) {
                 self.check_client(index);
             }
+        }
+    }
+
+    /// Nobody loses its connection by what it said, who says what is right.
+    fn check_events(&mut self) {
+        let events = &self.stage.events;
+        let seen = std::mem::replace(&mut self.checked.events, events.len());
+        for (at, event) in events.iter().skip(seen) {
+            let index = self.stage.clients.iter().position(|client| client.id == event.participant);
+            let honest = index.is_some_and(|index| self.honest(index));
+            let spent = matches!(
+                event.kind,
+                EventKind::Left(LeaveReason::Spent | LeaveReason::Flooding | LeaveReason::Failed)
+            );
+            let refused = matches!(event.kind, EventKind::Refused { .. });
+            assert!(!(honest && (spent || refused)), "seed {}: {at:?} {event:?}", self.seed);
         }
     }
 
@@ -440,11 +498,19 @@ impl Story {
 impl Person {
     /// Whether something with this stamp should not have come.
     fn is_silent(&self, stamp: &Stamp) -> bool {
+        let settled = if self.restless.is_some() { SETTLED + SLOWEST } else { SETTLED };
         self.silences.iter().any(|(source, from, until)| {
             stamp.source == *source
-                && stamp.at > *from + SETTLED
+                && stamp.at > *from + settled
                 && until.is_none_or(|until| stamp.at + LONGEST_WAY < until)
         })
+    }
+
+    /// What silences it may have been lost on the way, and is said again at `time`.
+    pub(super) fn silence_begins_anew(&mut self, time: Duration) {
+        let open =
+            self.silences.iter_mut().filter(|(_, from, until)| until.is_none() && *from + SLOWEST > time);
+        open.for_each(|(_, from, _)| *from = time);
     }
 
     /// One new connection a second is enough.
