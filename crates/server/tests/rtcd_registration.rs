@@ -273,6 +273,41 @@ async fn bodies_and_ids_are_bounded() {
 }
 
 #[tokio::test]
+async fn who_sends_nothing_is_waited_for_as_long_as_by_rtcd_and_answered_in_its_form() {
+    let server = start(&[("faces.rtcd.allow_self_registration", "true")]).await;
+    let begun = Instant::now();
+    let send = async |request: &str| {
+        let mut socket = TcpStream::connect(server.rtcd()).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        socket
+    };
+    let read = async |mut socket: TcpStream| {
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        (answer, begun.elapsed())
+    };
+    let idle = async { read(send("GET /version HTTP/1.1\r\nHost: a\r\n\r\n").await).await };
+    let stalled = "POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{";
+    let stalled = async { read(send(stalled).await).await };
+    let cut_off = async {
+        let mut socket = send("POST /register HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{").await;
+        socket.shutdown().await.unwrap();
+        read(socket).await
+    };
+    let broken = "POST /login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
+    let broken = async { read(send(broken).await).await };
+    let (idle, stalled, cut_off, broken) = tokio::join!(idle, stalled, cut_off, broken);
+    assert!(idle.0.starts_with("HTTP/1.1 200") && idle.1 > Duration::from_secs(25), "{idle:?}");
+    assert!(stalled.1 > Duration::from_secs(25), "{stalled:?}");
+    for (answer, fault) in [(stalled, "i/o timeout"), (cut_off, "unexpected EOF"), (broken, "unexpected EOF")]
+    {
+        let (head, body) = answer.0.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400"), "{head}");
+        assert_eq!(body, format!("{{\"code\":\"400\",\"error\":\"{fault}\"}}\n"));
+    }
+}
+
+#[tokio::test]
 async fn failures_are_refused_after_sixty_and_right_keys_never() {
     let server = start(&[("faces.rtcd.allow_self_registration", "true")]).await;
     let here = http_client();
