@@ -136,10 +136,10 @@ function seesHigh(viewer, sharer) {
 
 /** A viewer whose link shrinks and grows again is sent the other layer on the same track, and nobody else notices. */
 async function smallLink(t, relay, { sharer, viewer, other }) {
-  const [first, second] = [await sharer.layers(), await new Promise((done) => setTimeout(done, 2_000)).then(() => sharer.layers())];
+  // A browser without time to spare leaves a layer out for a while.
   for (const rid of ["h", "l"]) {
-    assert.ok(second[rid].frames > first[rid].frames, `layer ${rid} is sent`);
-    t.diagnostic(`layer ${rid}: ${(second[rid].bytes - first[rid].bytes) * 4} bit/s, ${(second[rid].frames - first[rid].frames) / 2} pictures/s`);
+    const { frames } = (await sharer.layers())[rid];
+    await until(`layer ${rid} is sent`, async () => (await sharer.layers())[rid].frames > frames + 4);
   }
   const { mid } = await stream(viewer, sharer, "screen");
   const ufrag = await viewer.ufrag();

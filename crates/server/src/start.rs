@@ -21,10 +21,10 @@ use crate::{
     faces,
     folder_lock::FolderLock,
     http::{
-        connections::Seats,
+        connections::{Seating, Seats},
         doors,
         health::{Health, guarded_metrics_routes, health_routes, open_metrics_routes},
-        listener::{Listening, bind, serve},
+        listener::{Listening, bind, serve, serve_with},
         plain_doors,
         problem::in_problem_namespace,
         tls::{self, TlsError},
@@ -420,8 +420,9 @@ fn serve_rtcd(
 ) -> Result<Listening, StartError> {
     let settings = faces::rtcd::Settings { open_metrics: config.open_metrics };
     let routes = faces::rtcd::routes(app, settings);
-    let routes = plain_doors(routes, config.proxy, metrics);
-    serve(socket, routes, tls, config.proxy, Seats::USUAL)
+    let routes = plain_doors(routes, faces::rtcd::PATIENCE, config.proxy, metrics);
+    let seating = Seating::new(config.proxy, Seats::USUAL);
+    serve_with(socket, routes, tls, seating, faces::rtcd::READ)
         .map_err(|source| StartError::Listen { address: config.listen, source })
 }
 

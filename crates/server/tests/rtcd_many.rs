@@ -36,7 +36,8 @@ async fn ten_clients_register_anew_when_the_store_was_lost() {
         async move {
             let key = format!("{:k>32}", plugin.client);
             // As the plugin does it: whatever the refusal, register once, and dial again.
-            assert_eq!(Plugin::open(at, &plugin.client, &key).await.err(), Some(401));
+            let refused = Plugin::open(at, &plugin.client, &key).await.err();
+            assert!(matches!(refused, Some(401 | 429)), "{refused:?}");
             assert_eq!(server.register(&plugin.client).await, key);
             let anew = Plugin::open(at, &plugin.client, &key).await.unwrap();
             assert_ne!(anew.connection, plugin.connection);

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "times are read from the clock")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -273,6 +274,41 @@ async fn bodies_and_ids_are_bounded() {
 }
 
 #[tokio::test]
+async fn who_sends_nothing_is_waited_for_as_long_as_by_rtcd_and_answered_in_its_form() {
+    let server = start(&[("faces.rtcd.allow_self_registration", "true")]).await;
+    let begun = Instant::now();
+    let send = async |request: &str| {
+        let mut socket = TcpStream::connect(server.rtcd()).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        socket
+    };
+    let read = async |mut socket: TcpStream| {
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        (answer, begun.elapsed())
+    };
+    let idle = async { read(send("GET /version HTTP/1.1\r\nHost: a\r\n\r\n").await).await };
+    let stalled = "POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{";
+    let stalled = async { read(send(stalled).await).await };
+    let cut_off = async {
+        let mut socket = send("POST /register HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{").await;
+        socket.shutdown().await.unwrap();
+        read(socket).await
+    };
+    let broken = "POST /login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
+    let broken = async { read(send(broken).await).await };
+    let (idle, stalled, cut_off, broken) = tokio::join!(idle, stalled, cut_off, broken);
+    assert!(idle.0.starts_with("HTTP/1.1 200") && idle.1 > Duration::from_secs(25), "{idle:?}");
+    assert!(stalled.1 > Duration::from_secs(25), "{stalled:?}");
+    for (answer, fault) in [(stalled, "i/o timeout"), (cut_off, "unexpected EOF"), (broken, "unexpected EOF")]
+    {
+        let (head, body) = answer.0.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400"), "{head}");
+        assert_eq!(body, format!("{{\"code\":\"400\",\"error\":\"{fault}\"}}\n"));
+    }
+}
+
+#[tokio::test]
 async fn failures_are_refused_after_sixty_and_right_keys_never() {
     let server = start(&[("faces.rtcd.allow_self_registration", "true")]).await;
     let here = http_client();
@@ -281,8 +317,9 @@ async fn failures_are_refused_after_sixty_and_right_keys_never() {
     let begun = Instant::now();
     let mut statuses = BTreeMap::<u16, u64>::new();
     // Tokens cost no time, so that the minute is not over before the measure is full.
+    let bad_token = async || answer(here.post(url(&server, "/unregister")).bearer_auth("nope")).await;
     for _ in 0..400 {
-        let (status, said) = answer(here.post(url(&server, "/unregister")).bearer_auth("nope")).await;
+        let (status, said) = bad_token().await;
         assert_eq!(said["code"], status.as_str());
         *statuses.entry(status.as_u16()).or_default() += 1;
     }
@@ -290,11 +327,23 @@ async fn failures_are_refused_after_sixty_and_right_keys_never() {
     let most = 61 + begun.elapsed().as_secs();
     assert!((60..=most).contains(&statuses[&401]), "{statuses:?} {most}");
     assert_eq!(statuses[&401] + statuses[&429], 400);
-    // Other failures of the address are refused too; a hash may take longer than it takes to be allowed one again.
-    let mut late = Vec::new();
+    // Other failures of the address are refused too. A hash may take longer than it takes to be allowed one again, so tokens go on.
+    let (mut late, mut tokens) = (Vec::new(), 400);
     for number in 0..6 {
         let body = json!({"clientID": format!("nobody{number}"), "authKey": KEY}).to_string();
-        let refused = here.post(url(&server, "/login")).body(body).send().await.unwrap();
+        let answered = Cell::new(false);
+        let login = async {
+            let refused = here.post(url(&server, "/login")).body(body).send().await.unwrap();
+            answered.set(true);
+            refused
+        };
+        let meanwhile = async {
+            while !answered.get() {
+                bad_token().await;
+                tokens += 1;
+            }
+        };
+        let (refused, ()) = tokio::join!(login, meanwhile);
         let wait = refused.headers().get("retry-after").map(|wait| wait.to_str().unwrap().to_owned());
         late.push((refused.status().as_u16(), wait));
     }
@@ -304,11 +353,11 @@ async fn failures_are_refused_after_sixty_and_right_keys_never() {
         assert_eq!(log_in(client, &server, "clientA", KEY).await.0, StatusCode::OK);
     }
     let (mut counted, patience) = (0, Instant::now() + Duration::from_secs(10));
-    while counted < 407 && Instant::now() < patience {
+    while counted < tokens + 7 && Instant::now() < patience {
         counted = audit_counts(&server, "realm.authenticate", "refused").await
             + audit_counts(&server, "realm.login", "refused").await;
     }
-    assert_eq!(counted, 400 + 6 + 1);
+    assert_eq!(counted, tokens + 6 + 1);
 }
 
 #[tokio::test]
@@ -317,15 +366,18 @@ async fn a_flood_on_one_id_does_not_delay_another_login() {
     let client = http_client();
     register(&client, &server, "clientA").await;
     register(&client, &server, "clientB").await;
+    let begun = Instant::now();
+    assert_eq!(log_in(&client, &server, "clientB", OTHER_KEY).await.0, StatusCode::BAD_REQUEST);
+    let alone = begun.elapsed();
     // After a restart no key is known yet: the first login has to be hashed amid the flood.
     let server = server.restart().await;
     let address = server.rtcd();
     let (answered, mut answers) = tokio::sync::mpsc::unbounded_channel();
     for _ in 0..200 {
-        let answered = answered.clone();
+        let (answered, client) = (answered.clone(), client.clone());
         tokio::spawn(async move {
             let body = json!({"clientID": "clientA", "authKey": OTHER_KEY}).to_string();
-            let refused = http_client().post(format!("http://{address}/login")).body(body).send().await;
+            let refused = client.post(format!("http://{address}/login")).body(body).send().await;
             let _ = answered.send(refused.is_ok());
         });
     }
@@ -338,7 +390,8 @@ async fn a_flood_on_one_id_does_not_delay_another_login() {
         slowest = slowest.max(begun.elapsed());
     }
     assert!(answers.len() < 199, "there was a flood all the time");
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    // Sixty wrong keys are hashed, one after the other; on a busy machine each takes its time.
+    assert!(slowest < Duration::from_secs(2).max(20 * alone), "{slowest:?}, {alone:?} without a flood");
 }
 
 #[tokio::test]
@@ -346,18 +399,23 @@ async fn an_unknown_id_takes_as_long_as_a_wrong_key() {
     let server = start(&[("faces.rtcd.allow_self_registration", "true")]).await;
     let client = http_client();
     register(&client, &server, "clientA").await;
-    let fastest = async |id: &str| {
-        let mut fastest = Duration::MAX;
-        for _ in 0..8 {
-            let begun = Instant::now();
-            let request = client.post(url(&server, "/unregister")).basic_auth(id, Some(OTHER_KEY));
-            assert_eq!(answer(request).await.1["error"], "authentication failed", "the same words");
-            fastest = fastest.min(begun.elapsed());
-        }
-        fastest
+    let took = async |id: &str| {
+        let begun = Instant::now();
+        let request = client.post(url(&server, "/unregister")).basic_auth(id, Some(OTHER_KEY));
+        assert_eq!(answer(request).await.1["error"], "authentication failed", "the same words");
+        begun.elapsed()
     };
-    let (known, unknown) = (fastest("clientA").await, fastest("clientX").await);
-    assert!(known < unknown * 2 && unknown < known * 2, "{known:?} {unknown:?}");
+    let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
+    let alike = |known: Duration, unknown: Duration| known < unknown * 2 && unknown < known * 2;
+    // In turn, and a busy machine needs more turns before each was once undisturbed; what is really faster stays so.
+    for turn in 0..25 {
+        known = known.min(took("clientA").await);
+        unknown = unknown.min(took("clientX").await);
+        if turn >= 5 && alike(known, unknown) {
+            break;
+        }
+    }
+    assert!(alike(known, unknown), "{known:?} {unknown:?}");
 }
 
 #[tokio::test]

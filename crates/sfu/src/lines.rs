@@ -7,11 +7,15 @@ use str0m::media::{Direction, Media, MediaKind, Mid};
 
 use crate::negotiate::MAX_PUBLISHED;
 use crate::participant::Participant;
-use crate::sdp::{self, MAX_SECTIONS};
+use crate::sdp::{self, MAX_SECTIONS, Outline};
+use crate::sources::Promise;
 
 /// M-lines that we have open on one connection: enough for a room of 100 with two tracks each, and some screens. None is ever used for
 /// another publisher's track; the place of one whose publisher has left the room is, under another mid.
-const MAX_OPENED: usize = MAX_SECTIONS - MAX_PUBLISHED;
+const MAX_OPENED: usize = MAX_SECTIONS - MAX_PUBLISHED - MAX_CEASED - 1;
+/// M-lines of its own on which a participant has sent and does no more, before we stop them. Some clients send on such a one again, others
+/// open one for each picture that they show (calls-common src/rtc_peer.ts: `addTransceiver`), and have more of them at every offer.
+const MAX_CEASED: usize = 31;
 /// M-lines of those who are there and publish no more that make a new connection worth its while when there is room for no more.
 const MANY_ABSENT: usize = MAX_OPENED / 4;
 /// Mids and SSRCs of before that are not used again, the newest: those of a thousand people with two tracks each, and more.
@@ -26,6 +30,8 @@ pub(crate) struct Lines {
     free: Vec<Mid>,
     /// Of an offer that was voided, and that the participant may have applied: its answer was lost.
     voided: Vec<Mid>,
+    /// The participant's own, on which it has sent and does no more.
+    ceased: Vec<Mid>,
     /// Some receivers keep a stopped m-line, and would take another one of its name for it.
     mids: VecDeque<Mid>,
     /// An SSRC that is used again repeats numbers over other bytes, which gives AES-GCM's authentication key away.
@@ -156,6 +162,28 @@ impl Participant {
     pub(crate) fn settle_voided(&mut self) {
         let Self { rtc, negotiation, .. } = self;
         negotiation.lines.voided.retain(|mid| rtc.media(*mid).is_some());
+    }
+
+    /// Stops the m-lines on which the participant has sent and by this offer does no more, once they are many: the answer tells it so, and
+    /// others take their places. The first one stays, since it may be what all are bundled with (RFC 8843 §7.3.1).
+    pub(crate) fn stop_ceased(&mut self, outline: &Outline, promises: &[Promise]) {
+        let Self { rtc, negotiation, outgoing, .. } = self;
+        let Lines { free, ceased, .. } = &mut negotiation.lines;
+        ceased.extend(negotiation.promises.iter().map(|promise| promise.mid));
+        ceased.sort_unstable();
+        ceased.dedup();
+        let first = outline.mids().next();
+        ceased.retain(|mid| {
+            let sends = promises.iter().any(|promise| promise.mid == *mid);
+            let is_ours = outgoing.iter().any(|track| track.mid == Some(*mid));
+            let is_there = rtc.media(*mid).is_some_and(|media| !media.stopped());
+            is_there && !sends && !is_ours && first != Some(&**mid)
+        });
+        if ceased.len() > MAX_CEASED {
+            let mut changes = rtc.sdp_api();
+            ceased.iter().for_each(|mid| changes.stop_media(*mid));
+            free.append(ceased);
+        }
     }
 
     /// What we have stopped is stopped on both sides, since a description of each has said so. Its publisher may be back with a track of the

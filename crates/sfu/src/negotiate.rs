@@ -142,6 +142,7 @@ impl Participant {
         let offer = SdpOffer::from_sdp_string(&text).map_err(|_| SignalRefusal::BadSdp)?;
         self.void_our_offer();
         self.profile.fingerprint = Some(outline.fingerprint);
+        self.stop_ceased(&outline, &promises);
         let Ok(answer) = self.rtc.sdp_api().accept_offer(offer) else {
             // str0m applies as it reads: what both sides had agreed is no longer known. Before the first answer there is nothing to lose.
             self.spent = self.negotiation.started;

@@ -11,8 +11,8 @@ use crate::command::SignalRefusal;
 pub(crate) const MAX_SDP: usize = 512 * 1024;
 /// The longest line lists the streams (`a=msid-semantic`) or the m-lines (`a=group:BUNDLE`) of a full room.
 const MAX_LINE: usize = 16 * 1024;
-/// M-lines of one description.
-pub(crate) const MAX_SECTIONS: usize = 256;
+/// M-lines of one description: a data channel, what the participant sends on or has sent on, and what we have opened.
+pub(crate) const MAX_SECTIONS: usize = 288;
 /// Restriction ids and payload types of one m-line.
 const MAX_RIDS: usize = 8;
 const MAX_FORMATS: usize = 128;
@@ -46,6 +46,8 @@ pub(crate) struct Section {
     pub kind: Kind,
     /// Whether the author of the description wants to send on it.
     pub sends: bool,
+    /// Whether what it would send there is of a stream (RFC 8830): otherwise nobody can say what it is.
+    pub streamed: bool,
 }
 
 /// What the author of a description says of an m-line on which it means to send.
@@ -76,12 +78,24 @@ pub fn streams(sdp: &str) -> Result<BTreeMap<String, Stream>, SignalRefusal> {
 }
 
 fn stream_id(section: &str) -> String {
-    let of_line = |line: &str| line.strip_prefix("a=msid:").map(str::to_owned);
-    let of_ssrc = |line: &str| Some(line.strip_prefix("a=ssrc:")?.split_once(" msid:")?.1.to_owned());
-    let msid = section.lines().find_map(of_line).or_else(|| section.lines().find_map(of_ssrc));
+    let of = |is: fn(&str) -> bool| section.lines().filter(move |line| is(line)).find_map(msid_of);
+    let msid = of(|line| line.starts_with("a=msid:")).or_else(|| of(|line| line.starts_with("a=ssrc:")));
+    msid.and_then(stream_in).unwrap_or_default().to_owned()
+}
+
+/// The stream that a line of an m-line names.
+fn stream_of(line: &str) -> Option<&str> {
+    msid_of(line).and_then(stream_in)
+}
+
+fn msid_of(line: &str) -> Option<&str> {
+    let of_ssrc = || Some(line.strip_prefix("a=ssrc:")?.split_once(" msid:")?.1);
+    line.strip_prefix("a=msid:").or_else(of_ssrc)
+}
+
+fn stream_in(msid: &str) -> Option<&str> {
     // "-": of no stream (RFC 8830 §2).
-    let id = msid.as_deref().and_then(|msid| msid.split_whitespace().next()).filter(|id| *id != "-");
-    id.unwrap_or_default().to_owned()
+    msid.split_whitespace().next().filter(|id| *id != "-")
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +129,8 @@ pub(crate) fn outline(sdp: &str) -> Result<Outline, SignalRefusal> {
             if sections.len() >= MAX_SECTIONS || media.split(' ').count() > MAX_FORMATS {
                 return Err(SignalRefusal::TooLarge);
             }
-            sections.push(Section { mid: String::new(), kind: kind(media)?, sends: sends_by_default(media) });
+            let (kind, sends) = (kind(media)?, sends_by_default(media));
+            sections.push(Section { mid: String::new(), kind, sends, streamed: false });
         } else if let Some(value) = line.strip_prefix("a=fingerprint:") {
             let named = parse_fingerprint(value).ok_or(SignalRefusal::Fingerprint)?;
             if fingerprint.is_some_and(|before| before != named) {
@@ -157,6 +172,7 @@ fn read_attribute(line: &str, section: &mut Section) {
             if let Some(mid) = line.strip_prefix("a=mid:") {
                 mid.trim_end().clone_into(&mut section.mid);
             }
+            section.streamed |= stream_of(line).is_some();
         }
     }
 }

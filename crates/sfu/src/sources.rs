@@ -8,7 +8,7 @@ use str0m::media::Mid;
 use crate::command::{ParticipantId, SignalRefusal, Source};
 use crate::negotiate::MAX_PUBLISHED;
 use crate::participant::Participant;
-use crate::sdp::{Kind, Outline};
+use crate::sdp::{Kind, Outline, Section};
 use crate::shard::Shard;
 use crate::track::Published;
 
@@ -40,12 +40,22 @@ impl Participant {
             let is_audio = section.kind == Kind::Audio;
             let source = sources.get(&section.mid).copied();
             let source = source.filter(|source| self.may_carry(&promises, is_audio, *source));
+            if source.is_none() && self.is_only_shown(mid, section) {
+                continue;
+            }
             if source.is_none() && !self.profile.manners.late_sources {
                 return Err(SignalRefusal::SourceNotPermitted);
             }
             promises.push(Promise { mid, is_audio, source });
         }
         if promises.len() > MAX_PUBLISHED { Err(SignalRefusal::TooLarge) } else { Ok(promises) }
+    }
+
+    /// Whether a picture of ours is all that an m-line carries, though the participant says that it sends on it: calls-common does so of
+    /// every one that it is sent (src/rtc_peer.ts: `onTrack`), and names no stream there.
+    fn is_only_shown(&self, mid: Mid, section: &Section) -> bool {
+        let is_ours = self.outgoing.iter().any(|track| track.mid == Some(mid));
+        self.profile.manners.late_sources && is_ours && section.kind == Kind::Video && !section.streamed
     }
 
     /// Whether one more m-line may carry a source. A sound comes on one, since there is nothing to choose by.

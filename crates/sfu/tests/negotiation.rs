@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use sfu::Source::{Camera, Screen, Voice};
 use sfu::{Command, EventKind, LeaveReason, SignalRefusal, Source, Tile};
-use testkit::stage::{Say, Stage, Weather};
+use str0m::media::{Media, Mid};
+use testkit::stage::{DEMANDING, Say, Stage, Weather};
 
 const BOTH: [Source; 2] = [Voice, Camera];
 
@@ -147,6 +148,76 @@ fn an_answer_that_is_lost_and_followed_by_an_offer_leaves_no_m_lines_behind() {
 }
 
 #[test]
+fn m_lines_that_a_client_has_ceased_to_send_on_are_stopped_when_they_are_many() {
+    let mut stage = couple(37);
+    let stopped = |stage: &Stage, mids: &[String]| {
+        let media = mids.iter().filter_map(|mid| stage.clients[0].rtc.media(Mid::from(mid.as_str())));
+        media.filter(|media| Media::stopped(media)).count()
+    };
+    let mut used: Vec<String> = Vec::new();
+    let mut share = |stage: &mut Stage| {
+        stage.offer(0, &[Screen]);
+        used.push(stage.clients[0].mids()[&Screen].clone());
+        stage.run(Duration::from_millis(200));
+        stage.withdraw(0, Screen);
+        stage.run(Duration::from_millis(200));
+        used.clone()
+    };
+    // It may send on them again.
+    let few = (0..31).fold(Vec::new(), |_, _| share(&mut stage));
+    assert_eq!(stopped(&stage, &few), 0);
+    let many = share(&mut stage);
+    assert_eq!(stopped(&stage, &many), 32);
+    let more = share(&mut stage);
+    assert_eq!(stopped(&stage, &more), 32);
+    stage.offer(0, &[Screen]);
+    stage.run(seconds(1));
+    let seen = stage.heard(1, 0, Screen).packets;
+    stage.run(seconds(1));
+    assert!(stage.heard(1, 0, Screen).packets > seen + 20);
+    assert!(stage.heard(1, 0, Camera).packets > 50, "what it sends besides goes on");
+    // Places are everybody's: those who come take them.
+    let places = |stage: &Stage| {
+        let offered = stage.clients[0].offered.as_ref().unwrap();
+        offered.lines().filter(|line| line.starts_with("m=")).count()
+    };
+    stage.join(&BOTH);
+    stage.run(seconds(1));
+    let before = places(&stage);
+    for _ in 0..5 {
+        stage.join(&BOTH);
+    }
+    stage.run(seconds(2));
+    assert_eq!(places(&stage), before);
+    assert!(stage.heard(0, 7, Camera).packets > 20);
+}
+
+#[test]
+fn who_says_that_it_sends_on_all_that_it_is_shown_publishes_all_the_same() {
+    let mut stage = Stage::new(38, Weather::FAIR);
+    let viewer = stage.prepare();
+    stage.clients[viewer].manners = DEMANDING;
+    stage.clients[viewer].wants_channel = true;
+    stage.enter(viewer, &[]);
+    stage.run(seconds(1));
+    let publishers: Vec<usize> = (0..20).map(|_| stage.join(&[Camera])).collect();
+    stage.run(seconds(3));
+    // As calls-common makes its offers.
+    offer_with(&mut stage, viewer, &[Camera], sending_on_all_pictures);
+    stage.run(seconds(2));
+    assert!(stage.heard(publishers[0], viewer, Camera).packets > 50);
+    assert!(stage.heard(viewer, publishers[0], Camera).packets > 50);
+    // Those m-lines are nobody's when their publishers have left, and others take their places.
+    publishers.iter().for_each(|publisher| stage.leave(*publisher));
+    stage.run(seconds(1));
+    let next = stage.join(&[Camera]);
+    stage.run(seconds(2));
+    assert!(stage.heard(viewer, next, Camera).packets > 20);
+    let offered = stage.clients[viewer].offered.as_ref().unwrap();
+    assert_eq!(offered.lines().filter(|line| line.starts_with("m=video 0 ")).count(), 19);
+}
+
+#[test]
 fn who_comes_back_while_its_m_lines_are_being_stopped_is_seen_on_new_ones() {
     let mut stage = couple(35);
     let back = stage.clients[1].id;
@@ -206,6 +277,23 @@ fn offer_with(stage: &mut Stage, index: usize, sources: &[Source], alter: fn(&st
         panic!("an offer")
     };
     stage.say_as(index, |participant| Command::Offer { participant, id, sdp: alter(&sdp), sources });
+}
+
+fn sending_on_all_pictures(sdp: &str) -> String {
+    let sections: Vec<&str> = sdp.split("m=").collect();
+    let altered = sections.iter().map(|section| {
+        if !section.starts_with("video") || !section.contains("a=recvonly") {
+            return (*section).to_owned();
+        }
+        let lines =
+            section.lines().filter(|line| !line.starts_with("a=msid:") && !line.starts_with("a=ssrc"));
+        let altered = lines.map(|line| match line {
+            "a=recvonly" => "a=sendrecv\r\na=msid:- nothing\r\n".to_owned(),
+            line => format!("{line}\r\n"),
+        });
+        altered.collect()
+    });
+    altered.collect::<Vec<String>>().join("m=")
 }
 
 fn without_last_section(sdp: &str) -> String {

@@ -9,6 +9,8 @@ const MEDIA_MAP = 9;
 const PING_EVERY_MS = 1_000;
 const LOCK_EVERY_MS = 50;
 const LOCK_PATIENCE_MS = 5_000;
+/** Of a picture that is sent in one quality. */
+const ONE_ENCODING = [{ maxBitrate: 1_000_000, maxFramerate: 10 }];
 
 window.peers = {};
 window.sink = document.createElement("div");
@@ -114,6 +116,8 @@ class Peer {
   }
 
   onTrack({ track, streams, transceiver }) {
+    // "so Firefox stops complaining": every later offer of it says that it sends there.
+    if (track.kind === "video") transceiver.direction = "sendrecv";
     const mapped = this.mediaMap[transceiver.mid] ?? null;
     const cnames = section(this.pc.remoteDescription.sdp, transceiver.mid).match(/(?<=^a=ssrc:\d+ cname:)\S+/gm) ?? [];
     this.tracks.push({ mid: transceiver.mid, kind: track.kind, id: track.id, streams: streams.map(({ id }) => id), cnames, mapped });
@@ -139,8 +143,8 @@ class Peer {
   async addStream(stream, encodings = null) {
     for (const track of stream.getTracks()) {
       await this.lock();
-      if (encodings && track.kind === "video") {
-        const init = { direction: "sendonly", streams: [stream], sendEncodings: encodings };
+      if (track.kind === "video") {
+        const init = { direction: "sendonly", streams: [stream], sendEncodings: encodings ?? ONE_ENCODING };
         this.senders[track.id] = this.pc.addTransceiver(track, init).sender;
       } else {
         this.senders[track.id] = this.pc.addTrack(track, stream);
@@ -188,8 +192,9 @@ class Peer {
     const pair = reports.get(transport?.selectedCandidatePairId);
     const protocol = reports.get(pair?.localCandidateId)?.protocol ?? null;
     const [connection, channel, signalling] = [pc.connectionState, dc.readyState, pc.signalingState];
+    const lines = pc.localDescription?.sdp.match(/^m=/gm).length;
     const arriving = await this.arriving();
-    return { connection, channel, signalling, protocol, faults, said, tracks, pongs, offersMade, mediaMap, arriving };
+    return { connection, channel, signalling, protocol, faults, said, tracks, pongs, offersMade, mediaMap, lines, arriving };
   }
 
   close() {
@@ -269,8 +274,23 @@ window.draw = (session, { width, height, fps }) => {
       context.fillRect((turn * (5 + (dot % 9)) + dot * 53) % width, (turn * (dot % 7) + dot * 31) % height, 14, 14);
     }
   }, 1_000 / fps);
+  window.peers[session].canvas = canvas;
   window.peers[session].picture = canvas.captureStream(fps);
   return window.peers[session].picture.id;
+};
+
+/** Another stream of the picture that is drawn already, as of a screen that is picked anew. */
+window.pick = (session, withSound) => {
+  const peer = window.peers[session];
+  peer.picture = peer.canvas.captureStream();
+  if (!withSound) return peer.picture.id;
+  peer.context ??= new AudioContext();
+  const oscillator = new OscillatorNode(peer.context, { frequency: 220 });
+  const destination = peer.context.createMediaStreamDestination();
+  oscillator.connect(destination);
+  oscillator.start();
+  peer.picture.addTrack(destination.stream.getAudioTracks()[0]);
+  return peer.picture.id;
 };
 
 window.show = (session, encodings) => window.peers[session].addStream(window.peers[session].picture, encodings);

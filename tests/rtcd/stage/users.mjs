@@ -64,6 +64,11 @@ export class BrowserUser {
     return this.inPage("draw", size);
   }
 
+  /** Makes another stream of the same picture; returns its id. */
+  pick({ withSound }) {
+    return this.inPage("pick", withSound);
+  }
+
   show(encodings = null) {
     return this.inPage("show", encodings);
   }

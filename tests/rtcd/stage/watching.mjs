@@ -13,8 +13,8 @@ export async function stream(user, sender, type) {
 }
 
 /** Waits until new sound arrives that is not silence. */
-export function hears(user, sender) {
-  return grows(user, sender, "voice", ({ energy }, from) => energy > from.energy + 1e-4);
+export function hears(user, sender, type = "voice") {
+  return grows(user, sender, type, ({ energy }, from) => energy > from.energy + 1e-4);
 }
 
 /** Waits until new pictures are decoded. */

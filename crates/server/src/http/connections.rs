@@ -44,11 +44,12 @@ impl Seats {
 
 /// Takes a connection while there is a seat, and drops it at once otherwise: nothing is allocated for it.
 #[derive(Clone)]
-pub(super) struct Seating(Crowd);
+pub struct Seating(Crowd);
 
 impl Seating {
     /// Behind a proxy all connections have one address, so only their total counts.
-    pub(super) fn new(proxy: Proxy, Seats { per_address, total }: Seats) -> Self {
+    #[must_use]
+    pub fn new(proxy: Proxy, Seats { per_address, total }: Seats) -> Self {
         match proxy {
             Proxy::Absent => Self(Crowd::new(per_address, total)),
             Proxy::Trusted => Self(Crowd::new(total, total)),
@@ -74,7 +75,7 @@ impl<S> Accept<TcpStream, S> for Seating {
 }
 
 /// A connection with its seat, which is free again when the connection is gone, also after an upgrade.
-pub(super) struct Seated {
+pub struct Seated {
     stream: TcpStream,
     _seat: Seat,
 }

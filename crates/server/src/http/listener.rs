@@ -43,7 +43,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves HTTP/1.1 on the listener, over TLS when there is a configuration for it.
+/// Serves HTTP/1.1 on the listener, over TLS when there is a configuration for it, with [`HEADER_TIMEOUT`].
 pub fn serve(
     listener: TcpListener,
     router: Router,
@@ -51,18 +51,28 @@ pub fn serve(
     proxy: Proxy,
     seats: Seats,
 ) -> io::Result<Listening> {
+    serve_with(listener, router, tls, Seating::new(proxy, seats), HEADER_TIMEOUT)
+}
+
+/// As [`serve`], with another time in the place of [`HEADER_TIMEOUT`].
+pub fn serve_with(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Arc<ServerConfig>>,
+    seating: Seating,
+    header_timeout: Duration,
+) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let handle = Handle::new();
-    let seating = Seating::new(proxy, seats);
     let server = axum_server::from_tcp(listener)?.handle(handle.clone());
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let task = match tls {
-        None => spawn(tuned(server.acceptor(seating)).serve(service)),
+        None => spawn(tuned(server.acceptor(seating), header_timeout).serve(service)),
         Some(config) => {
             let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(config))
                 .handshake_timeout(TLS_HANDSHAKE_TIMEOUT)
                 .acceptor(seating);
-            spawn(tuned(server.acceptor(acceptor)).serve(service))
+            spawn(tuned(server.acceptor(acceptor), header_timeout).serve(service))
         }
     };
     Ok(Listening { address, handle, task })
@@ -93,14 +103,17 @@ impl Drop for Listening {
     }
 }
 
-fn tuned<A>(mut server: axum_server::Server<SocketAddr, A>) -> axum_server::Server<SocketAddr, A> {
+fn tuned<A>(
+    mut server: axum_server::Server<SocketAddr, A>,
+    header_timeout: Duration,
+) -> axum_server::Server<SocketAddr, A> {
     let builder = server.http_builder();
     // Not `Server::http1_only`, which would also forbid upgrades. Without it the first bytes are awaited for ever, to tell HTTP/2.
     *builder = std::mem::replace(builder, Builder::new(TokioExecutor::new())).http1_only();
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(header_timeout)
         .max_buf_size(BUFFER_LIMIT)
         .max_headers(MAX_HEADERS);
     server

@@ -34,15 +34,25 @@ pub mod tls;
 
 use problem::Problem;
 
-/// A request that is not answered by then is given up; an upgraded connection is not counted.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// For how long a request is worked on before it is given up, and what it is answered then. An upgraded connection is not counted.
+#[derive(Clone, Copy)]
+pub struct Patience {
+    /// From the end of its headers.
+    pub limit: Duration,
+    /// The answer.
+    pub late: fn() -> Response,
+}
+
+/// On the main listener, and wherever answers have its form.
+const PATIENCE: Patience =
+    Patience { limit: Duration::from_secs(30), late: || Problem::TIMEOUT.into_response() };
 
 /// Puts the doors before the routes of a face with a listener and a manner of its own: as [`doors`], without the headers that browsers
 /// need, and with 404 left to the face.
-pub fn plain_doors(routes: Router, proxy: Proxy, metrics: Arc<Metrics>) -> Router {
+pub fn plain_doors(routes: Router, patience: Patience, proxy: Proxy, metrics: Arc<Metrics>) -> Router {
     routes
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, give_up))
+        .layer(middleware::from_fn_with_state(patience, give_up))
         .layer(middleware::from_fn_with_state(metrics, record::record))
         .layer(middleware::from_fn(record::unmarked))
         .layer(middleware::from_fn_with_state(proxy, peer::identify))
@@ -55,17 +65,15 @@ pub fn doors(routes: Router, public_url: &PublicUrl, proxy: Proxy, metrics: Arc<
         .fallback(async || Problem::NOT_FOUND)
         .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, give_up))
+        .layer(middleware::from_fn_with_state(PATIENCE, give_up))
         .layer(middleware::from_fn_with_state(security, headers::secure))
         .layer(middleware::from_fn_with_state(metrics, record::record))
         .layer(middleware::from_fn_with_state(proxy, peer::identify))
 }
 
-async fn give_up(State(patience): State<Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(patience, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::TIMEOUT.into_response(),
-    }
+async fn give_up(State(patience): State<Patience>, request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(patience.limit, next.run(request)).await;
+    answered.unwrap_or_else(|_| (patience.late)())
 }
 
 #[cfg(test)]

@@ -140,9 +140,9 @@ async fn errors_are_problems() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_given_up() {
-    let routes = Router::new()
-        .route("/echo", post(async |JsonBytes(bytes): JsonBytes| bytes))
-        .layer(middleware::from_fn_with_state(Duration::from_millis(1), give_up));
+    let routes = Router::new().route("/echo", post(async |JsonBytes(bytes): JsonBytes| bytes)).layer(
+        middleware::from_fn_with_state(Patience { limit: Duration::from_millis(1), ..PATIENCE }, give_up),
+    );
     let stalled = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
     let request = Request::post("/echo").header("content-type", "application/json").body(stalled).unwrap();
     let answer = tower::ServiceExt::oneshot(routes, request).await.unwrap();

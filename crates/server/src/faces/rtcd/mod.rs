@@ -10,4 +10,5 @@ mod routes;
 mod socket;
 
 pub use data_channel::DIALECT;
-pub use routes::{Settings, routes};
+pub use registration::READ;
+pub use routes::{PATIENCE, Settings, routes};

@@ -1,9 +1,12 @@
 //! `POST /register`, `/unregister` and `/login` (rtcd service/auth.go). The order of the checks is rtcd's, since it decides which fault is named.
 
-use axum::body::to_bytes;
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use futures_util::StreamExt;
 use identity::Secret;
 use wire::Masked;
 use wire::rtcd::envelope::{Answer, Credentials, MAX_BODY};
@@ -12,6 +15,10 @@ use super::answers::{envelope, login_refused, refused, register_refused, unregis
 use crate::app::App;
 use crate::http::peer::Peer;
 use crate::services::UnregisterRefused;
+
+/// How long headers may take, a body after them, and how long a kept connection may be idle (rtcd service/api/server.go: ReadTimeout,
+/// IdleTimeout).
+pub const READ: Duration = Duration::from_secs(30);
 
 /// Returns the bytes of `Authorization`, the first if there are several, as Go takes it.
 pub(crate) fn authorization(headers: &HeaderMap) -> Option<&[u8]> {
@@ -69,10 +76,21 @@ pub(super) async fn log_in(State(app): State<App>, from: Peer, request: Request)
 }
 
 async fn read(request: Request) -> Result<Credentials, Response> {
-    // One byte above the limit is told apart by the decoder.
-    let Ok(body) = to_bytes(request.into_body(), MAX_BODY + 1).await else {
-        return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, &"http: request body too large"));
-    };
+    let body = tokio::time::timeout(READ, collect(request.into_body())).await;
+    let body = body.unwrap_or(Err("i/o timeout"));
+    let body = body.map_err(|fault| refused(StatusCode::BAD_REQUEST, &fault))?;
     let status = if body.len() > MAX_BODY { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
     Credentials::decode(&body).map_err(|fault| refused(status, &fault))
+}
+
+/// Reads a body, or so much of it that the decoder finds it too large. A fault is told as Go tells it.
+async fn collect(body: Body) -> Result<Vec<u8>, &'static str> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while bytes.len() <= MAX_BODY
+        && let Some(chunk) = chunks.next().await
+    {
+        bytes.extend_from_slice(&chunk.map_err(|_| "unexpected EOF")?);
+    }
+    Ok(bytes)
 }

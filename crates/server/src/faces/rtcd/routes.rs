@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -9,12 +10,19 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 
-use super::answers::{json, not_found, unauthorized};
+use super::answers::{json, not_found, text, unauthorized};
 use super::calls;
 use super::machine::{self, Load};
 use super::registration::{authorization, log_in, register, unregister};
 use crate::app::App;
+use crate::http::Patience;
 use crate::http::peer::Peer;
+
+/// rtcd service/api/server.go: WriteTimeout. Whoever waits for a body is answered before.
+pub const PATIENCE: Patience = Patience {
+    limit: Duration::from_secs(60),
+    late: || text(StatusCode::SERVICE_UNAVAILABLE, "not available"),
+};
 
 /// What holds for the face besides the rules of `Realms`.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! What waits to be said on one of a realm's connections.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hub::ConnectionId;
@@ -39,6 +39,11 @@ pub enum News {
 }
 
 impl Said {
+    /// Which end of a session it is, if it is one.
+    fn end(&self) -> Option<usize> {
+        (self.news == News::Ended).then(|| Arc::as_ptr(&self.place).addr())
+    }
+
     pub(super) fn weight(&self) -> usize {
         let text = match &self.news {
             News::Candidate(text) | News::Described(Description::Offer(text) | Description::Answer(text)) => {
@@ -69,6 +74,8 @@ struct State {
     bytes: usize,
     /// Ends of sessions that were written, and how many questions had been then: that the other side has read them is not yet proven.
     unproven: VecDeque<(u64, Said)>,
+    /// The ends among those that wait and among the unproven, by where the place of each is held.
+    ends: BTreeSet<usize>,
     asked: u64,
     answered: u64,
     over: Option<Over>,
@@ -99,11 +106,15 @@ impl Line {
         Self { realm, id, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Adds a message, or gives it back where nothing more can be said.
+    /// Adds a message, or gives it back where nothing more can be said. The end of a session is not added while it waits here already, or
+    /// while nobody knows whether it was heard: connections that break one after the other would have ever more of them.
     pub(super) fn say(&self, said: Said) -> Result<(), Said> {
         let mut state = self.state();
         if state.over.is_some() {
             return Err(said);
+        }
+        if said.end().is_some_and(|end| state.ends.contains(&end)) {
+            return Ok(());
         }
         let bytes = state.bytes.saturating_add(said.weight());
         if state.waiting.len() >= MAX_WAITING || bytes > MAX_WAITING_BYTES {
@@ -113,6 +124,7 @@ impl Line {
             return Err(said);
         }
         state.bytes = bytes;
+        state.ends.extend(said.end());
         state.waiting.push_back(said);
         drop(state);
         self.changed.notify_one();
@@ -159,13 +171,20 @@ impl Line {
     pub fn is_answered(&self) {
         let mut state = self.state();
         state.answered = state.answered.saturating_add(1).min(state.asked);
-        let answered = state.answered;
-        state.unproven.retain(|(asked, _)| *asked >= answered);
+        let State { answered, unproven, ends, .. } = &mut *state;
+        unproven.retain(|(asked, said)| {
+            let is_unproven = *asked >= *answered;
+            if !is_unproven {
+                said.end().inspect(|end| _ = ends.remove(end));
+            }
+            is_unproven
+        });
     }
 
     /// Takes what was never said, or not to its end; before it, ends of sessions of which nobody knows whether they were heard.
     pub(super) fn leftovers(&self) -> Vec<Said> {
         let mut state = self.state();
+        state.ends.clear();
         let unproven = std::mem::take(&mut state.unproven).into_iter().map(|(_, said)| said);
         unproven.chain(std::mem::take(&mut state.waiting)).collect()
     }
@@ -182,8 +201,10 @@ impl State {
         {
             self.bytes = self.bytes.saturating_sub(said.weight());
             if said.news == News::Ended {
-                if self.unproven.len() >= MAX_WAITING {
-                    self.unproven.pop_front();
+                if self.unproven.len() >= MAX_WAITING
+                    && let Some((_, lost)) = self.unproven.pop_front()
+                {
+                    lost.end().inspect(|end| _ = self.ends.remove(end));
                 }
                 self.unproven.push_back((self.asked, said));
             }

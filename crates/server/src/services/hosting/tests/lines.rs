@@ -78,6 +78,30 @@ fn an_end_that_perhaps_nobody_read_is_told_again() {
 }
 
 #[test]
+fn an_end_is_told_once_on_each_connection_however_many_others_break() {
+    let mut stage = Stage::new();
+    let mut lines: Vec<_> = (0..3).map(|_| stage.open("a")).collect();
+    stage.join(&lines[0], "c", "s");
+    stage.hosting.leave(&lines[0], "s");
+    assert_eq!(heard(&lines[0]), ["c s: ended"]);
+    let mut told = [0; 13];
+    for round in 0..10 {
+        // No pong has proven anything when the next one breaks.
+        stage.hosting.close(&lines[round]);
+        lines.push(stage.open("a"));
+        for (told, line) in told.iter_mut().zip(&lines).skip(round + 1) {
+            *told += heard(line).len();
+        }
+    }
+    assert_eq!(told[1..12], [1; 11]);
+    // The same user's next session ends as well.
+    let last = &lines[12];
+    stage.join(last, "c", "s");
+    stage.hosting.leave(last, "s");
+    assert_eq!(heard(last), ["c s: ended"]);
+}
+
+#[test]
 fn who_does_not_read_is_cut_off_and_others_hear_it() {
     let mut stage = Stage::new();
     let (slow, other) = (stage.open("a"), stage.open("a"));
