@@ -312,14 +312,18 @@ impl Shard {
     /// What is to be done; `None`: nothing more.
     pub fn poll_output(&mut self) -> Option<Output> {
         loop {
+            // Before the transmits: what answers them may come to the shard that is told.
+            if let Some(Notice::Note(to, note)) =
+                self.demux.notices.pop_front_if(|notice| matches!(notice, Notice::Note(..)))
+            {
+                return Some(Output::Note { to, note });
+            }
             if let Some(transmit) = self.transmits.pop_front() {
                 return Some(Output::Transmit(transmit));
             }
-            match self.demux.notices.pop_front() {
-                Some(Notice::Note(to, note)) => return Some(Output::Note { to, note }),
-                // After the transmits: what was sent on it comes first.
-                Some(Notice::Stream(path, standing)) => return Some(Output::Stream { path, standing }),
-                None => {}
+            // After them: what was sent on it comes first.
+            if let Some(Notice::Stream(path, standing)) = self.demux.notices.pop_front() {
+                return Some(Output::Stream { path, standing });
             }
             if let Some(event) = self.events.pop_front() {
                 return Some(Output::Event(event));

@@ -31,6 +31,7 @@ fn a_call_on_the_other_shard_connects_and_flows_and_leaves_nothing_behind() {
     assert_eq!((gate.participants, gate.strangers, gate.not_handed_over), (0, 0, 0));
     assert_eq!((gate.datagrams_in, home.datagrams_in), (gate.handed_over, 0));
     assert_eq!((home.taken_over, home.strangers), (gate.handed_over, 0));
+    assert_eq!(pair.sent_untold, 0, "what answers a check finds its way");
     assert!(
         pair.notes.iter().all(|(from, to, note)| (*from, *to, matches!(note, Note::Mine(_))) == (1, 0, true))
     );
@@ -113,6 +114,8 @@ struct Pair {
     signals: VecDeque<Event>,
     notes: Vec<(u8, u8, Note)>,
     lose_notes: bool,
+    /// Datagrams that left on a path before the other shard was told of it.
+    sent_untold: usize,
     last_request: Option<Vec<u8>>,
 }
 
@@ -146,6 +149,7 @@ impl Pair {
             signals: VecDeque::new(),
             notes: Vec::new(),
             lose_notes: false,
+            sent_untold: 0,
             last_request: None,
         }
     }
@@ -202,6 +206,9 @@ impl Pair {
         while let Some(output) = self.shards[shard].poll_output() {
             match output {
                 Output::Transmit(transmit) => {
+                    let is_of =
+                        |note: &Note| matches!(note, Note::Mine(path) if path.source == transmit.destination);
+                    self.sent_untold += usize::from(!self.notes.iter().any(|(_, _, note)| is_of(note)));
                     let client =
                         self.clients.iter_mut().find(|client| client.address == transmit.destination);
                     client.unwrap().take_datagram(self.now, transmit.source, &transmit.contents);

@@ -107,6 +107,7 @@ impl Driver {
                 }
             }
             self.take_letters();
+            self.perform();
             self.read_streams();
             for (index, flag) in unfinished.iter_mut().enumerate() {
                 *flag = *flag && self.receive(index, &mut buffers);
@@ -136,43 +137,51 @@ impl Driver {
 
     /// Returns whether there may be more.
     fn receive(&mut self, index: usize, buffers: &mut Buffers) -> bool {
-        let Self { shard, sockets, outlet, .. } = self;
-        let Some(socket) = sockets.get(index) else { return false };
         let mut waited = false;
         for _ in 0..BATCHES_PER_TURN {
-            let now = Instant::now();
-            let (mut given, mut picture) = (0, false);
-            let received = socket.receive(buffers, |source, local, contents| {
-                let Some(destination) = outlet.ways.inward(index, local) else { return };
-                let datagram = Datagram { transport: Transport::Udp, source, destination, contents };
-                if let Some(hand_over) = shard.handle_datagram(now, datagram) {
-                    outlet.hand_over(hand_over, datagram);
-                }
-                given += 1;
-                picture |= contents.len() > OF_A_PICTURE;
-                if given % DATAGRAMS_IN_A_ROW == 0 {
-                    outlet.drain(shard, sockets);
-                }
-            });
-            if received.is_ok() && picture && given < FEW && !waited {
+            let Some(socket) = self.sockets.get(index) else { return false };
+            let received = socket.receive(buffers);
+            // Another thread may have told whose these are before it sent what they answer.
+            self.take_letters();
+            let few = self.take_in_batch(index, buffers);
+            if few && !waited {
                 waited = true;
                 std::thread::sleep(COMPANY);
                 continue;
             }
-            outlet.drain(shard, sockets);
-            outlet.wake_others();
+            self.outlet.drain(&mut self.shard, &self.sockets);
+            self.outlet.wake_others();
             match received {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    outlet.pass_events();
+                    self.outlet.pass_events();
                     return false;
                 }
                 // An unreachable peer is reported on the next receive; it is not an error of the socket.
                 Err(error) => tracing::debug!(%error, "UDP receive"),
             }
         }
-        outlet.pass_events();
+        self.outlet.pass_events();
         true
+    }
+
+    /// Gives the shard what was received. Returns whether it is part of a picture whose rest is yet to come.
+    fn take_in_batch(&mut self, index: usize, buffers: &Buffers) -> bool {
+        let Self { shard, sockets, outlet, .. } = self;
+        let (now, mut given, mut picture) = (Instant::now(), 0, false);
+        for (source, local, contents) in buffers.datagrams() {
+            let Some(destination) = outlet.ways.inward(index, local) else { continue };
+            let datagram = Datagram { transport: Transport::Udp, source, destination, contents };
+            if let Some(hand_over) = shard.handle_datagram(now, datagram) {
+                outlet.hand_over(hand_over, datagram);
+            }
+            given += 1;
+            picture |= contents.len() > OF_A_PICTURE;
+            if given % DATAGRAMS_IN_A_ROW == 0 {
+                outlet.drain(shard, sockets);
+            }
+        }
+        picture && given < FEW
     }
 
     fn stream_is_ready(&mut self, event: &mio::event::Event) {
@@ -216,6 +225,7 @@ impl Driver {
         }
     }
 
+    /// What they make is yet to be performed.
     fn take_letters(&mut self) {
         let mut letters = std::mem::take(&mut self.letters);
         self.ears.mailbox.take(&mut letters);
@@ -239,7 +249,6 @@ impl Driver {
         if !self.read.is_empty() {
             self.ears.mailbox.give_back(&mut self.read);
         }
-        self.perform();
     }
 
     fn take_orders(&mut self) -> Taken {

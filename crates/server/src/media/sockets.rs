@@ -57,24 +57,15 @@ impl MediaSocket {
         Ok(Self { socket, state, bound })
     }
 
-    /// Receives one batch.
+    /// Receives one batch into memory; [`Buffers::datagrams`] has it then.
     ///
     /// # Errors
     /// `WouldBlock` when there is nothing more.
-    pub(super) fn receive(
-        &self,
-        buffers: &mut Buffers,
-        mut take: impl FnMut(SocketAddr, Option<IpAddr>, &[u8]),
-    ) -> io::Result<()> {
-        let Buffers { bytes, meta } = buffers;
+    pub(super) fn receive(&self, buffers: &mut Buffers) -> io::Result<()> {
+        let Buffers { bytes, meta, count } = buffers;
+        *count = 0;
         let mut slices = bytes.each_mut().map(|buffer| IoSliceMut::new(buffer));
-        let count = self.state.recv((&self.socket).into(), &mut slices, meta)?;
-        for (meta, bytes) in meta.iter().zip(bytes.iter()).take(count) {
-            let Some(bytes) = bytes.get(..meta.len) else { continue };
-            for contents in bytes.chunks(meta.stride.max(1)) {
-                take(meta.addr, meta.dst_ip, contents);
-            }
-        }
+        *count = self.state.recv((&self.socket).into(), &mut slices, meta)?;
         Ok(())
     }
 
@@ -108,12 +99,23 @@ impl MediaSocket {
 pub(super) struct Buffers {
     bytes: Box<[[u8; BUFFER]; BATCH]>,
     meta: [RecvMeta; BATCH],
+    /// Receives that are filled.
+    count: usize,
 }
 
 impl Buffers {
     pub(super) fn new() -> io::Result<Self> {
         let bytes: Box<[[u8; BUFFER]]> = vec![[0; BUFFER]; BATCH].into_boxed_slice();
         let bytes = bytes.try_into().map_err(|_| io::Error::other("receive buffers"))?;
-        Ok(Self { bytes, meta: [RecvMeta::default(); BATCH] })
+        Ok(Self { bytes, meta: [RecvMeta::default(); BATCH], count: 0 })
+    }
+
+    /// What the last receive brought: source, own address where the system tells it, contents.
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, Option<IpAddr>, &[u8])> {
+        let filled = self.meta.iter().zip(self.bytes.iter()).take(self.count);
+        filled.flat_map(|(meta, bytes)| {
+            let bytes = bytes.get(..meta.len).unwrap_or_default();
+            bytes.chunks(meta.stride.max(1)).map(|contents| (meta.addr, meta.dst_ip, contents))
+        })
     }
 }
