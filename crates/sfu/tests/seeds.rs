@@ -34,6 +34,12 @@ const SHOWED: [(u64, &str); 8] = [
 /// The same of demanding clients.
 const SHOWED_BY_DEMANDING_CLIENTS: [(u64, &str); 1] = [(248, "the same as 232, to two viewers")];
 
+/// The same of restless people.
+const SHOWED_BY_RESTLESS_PEOPLE: [(u64, &str); 2] = [
+    (277, "a lying TWCC report panics inside str0m, which takes out who sent it"),
+    (777, "a rolled-back offer of several sizes has to be made again as one m-line (the stage's client)"),
+];
+
 #[test]
 fn stories_end_well() {
     replayable("stories_end_well", || {
@@ -69,6 +75,7 @@ fn seeds_that_once_showed_something_end_well() {
     replayable("seeds_that_once_showed_something_end_well", || {
         show_nothing(&SHOWED, Story::new);
         show_nothing(&SHOWED_BY_DEMANDING_CLIENTS, Story::of_demanding_clients);
+        show_nothing(&SHOWED_BY_RESTLESS_PEOPLE, Story::of_restless_people);
     });
 }
 

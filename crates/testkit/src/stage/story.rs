@@ -435,7 +435,10 @@ impl Story {
 
     fn check(&mut self) {
         let stats = self.stage.shard.stats();
-        assert_eq!(stats.panics, 0, "seed {}: a step panicked", self.seed);
+        // Of a lying report of arrivals str0m may panic; then the liar is taken out, and nobody else.
+        let failed =
+            self.stage.events.iter().filter(|(_, event)| event.kind == EventKind::Left(LeaveReason::Failed));
+        assert_eq!(stats.panics, failed.count() as u64, "seed {}: a step panicked", self.seed);
         assert!(stats.participants <= self.people.len() as u64, "seed {}: too many", self.seed);
         self.check_events();
         self.checked.looked_at.resize(self.people.len(), 0);
