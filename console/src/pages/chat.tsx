@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Call, CallView } from "../call/call.ts";
 import { MAX_TEXT, type Line } from "../call/talk.ts";
 import { Icon } from "../icons.tsx";
@@ -21,7 +21,8 @@ interface Props {
 /** What people write to each other. */
 export function Chat({ call, view, id, draft, onDraft, onClose }: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  // Before anything is painted: what is typed at once goes into the field, and Escape closes.
+  useLayoutEffect(() => field.current?.focus(), []);
   const send = () => {
     if (call.write(draft)) onDraft("");
   };

@@ -1,4 +1,4 @@
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Call, CallView } from "../call/call.ts";
 import type { Arriving } from "../call/link.ts";
 import type { Participant } from "../call/messages.ts";
@@ -73,7 +73,7 @@ function useChat(view: CallView) {
   if (open) read.current = latest;
   const toggle = () => setOpen(!open);
   const wasOpen = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (wasOpen.current && !open) document.querySelector<HTMLElement>("[data-chat-button]")?.focus();
     wasOpen.current = open;
   }, [open]);
