@@ -1,5 +1,6 @@
 import { useId, useState } from "preact/hooks";
 import { api, type ChannelDetail, type ChannelSettings, type Delivery } from "../api.ts";
+import { Choice } from "./choice.tsx";
 import type { Perform } from "./perform.ts";
 
 type Choices<Name extends keyof ChannelSettings> = [ChannelSettings[Name], string][];
@@ -81,22 +82,5 @@ export function ChannelRules({ channel, perform }: { channel: ChannelDetail; per
         </button>
       </form>
     </section>
-  );
-}
-
-function Choice<Value extends string>(props: { label: string; choices: [Value, string][]; value: Value; onChoose: (value: Value) => void }) {
-  const { label, choices, value, onChoose } = props;
-  const id = useId();
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <select id={id} value={value} onChange={(event) => onChoose(event.currentTarget.value as Value)}>
-        {choices.map(([choice, text]) => (
-          <option key={choice} value={choice}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </div>
   );
 }

@@ -1,4 +1,5 @@
 import { useId } from "preact/hooks";
+import { Choice } from "./choice.tsx";
 
 /** How long an invitation may be good for, in seconds. */
 const LIFETIMES: [number, string][] = [
@@ -20,7 +21,6 @@ export const ONE_FOR_A_DAY: Reach = { uses: 1, lifetime: 86_400 };
 /** The two fields of a form that invites. */
 export function UsesAndLifetime({ reach, onReach }: { reach: Reach; onReach: (reach: Reach) => void }) {
   const usesId = useId();
-  const lifetimeId = useId();
   return (
     <>
       <div class="field">
@@ -35,20 +35,7 @@ export function UsesAndLifetime({ reach, onReach }: { reach: Reach; onReach: (re
           onInput={(event) => onReach({ ...reach, uses: event.currentTarget.valueAsNumber })}
         />
       </div>
-      <div class="field">
-        <label for={lifetimeId}>Good for</label>
-        <select
-          id={lifetimeId}
-          value={reach.lifetime}
-          onChange={(event) => onReach({ ...reach, lifetime: Number(event.currentTarget.value) })}
-        >
-          {LIFETIMES.map(([seconds, text]) => (
-            <option key={seconds} value={seconds}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </div>
+      <Choice label="Good for" choices={LIFETIMES} value={reach.lifetime} onChoose={(lifetime) => onReach({ ...reach, lifetime })} />
     </>
   );
 }

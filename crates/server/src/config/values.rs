@@ -4,6 +4,7 @@ use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
+    str::FromStr,
     time::Duration,
 };
 
@@ -344,6 +345,15 @@ impl Setting for IceUrls {
     }
 }
 
+/// A whole number that fits.
+fn whole<Number: TryFrom<i64> + FromStr>(written: &Written) -> Option<Number> {
+    match written {
+        Written::Number(number) => Number::try_from(*number).ok(),
+        Written::Loose(loose) => loose.trim().parse().ok(),
+        Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => None,
+    }
+}
+
 /// A time in whole minutes, at least one and at most a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Minutes(pub(super) Duration);
@@ -352,11 +362,7 @@ impl Setting for Minutes {
     const EXPECTED: &'static str = "a whole number of minutes, 1 to 525600";
 
     fn read(written: &Written) -> Option<Self> {
-        let minutes = match written {
-            Written::Number(number) => u64::try_from(*number).ok()?,
-            Written::Loose(loose) => loose.trim().parse().ok()?,
-            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
-        };
+        let minutes: u64 = whole(written)?;
         (1..=525_600).contains(&minutes).then(|| Self(Duration::from_secs(minutes * 60)))
     }
 }
@@ -369,8 +375,8 @@ impl Setting for RelayMinutes {
     const EXPECTED: &'static str = "a whole number of minutes, 1 to 10080";
 
     fn read(written: &Written) -> Option<Self> {
-        let Minutes(minutes) = Minutes::read(written)?;
-        (minutes <= Duration::from_secs(10_080 * 60)).then_some(Self(minutes))
+        let minutes: u64 = whole(written)?;
+        (1..=10_080).contains(&minutes).then(|| Self(Duration::from_secs(minutes * 60)))
     }
 }
 
@@ -382,11 +388,7 @@ impl Setting for Patience {
     const EXPECTED: &'static str = "a whole number of minutes, 0 to 1440";
 
     fn read(written: &Written) -> Option<Self> {
-        let minutes = match written {
-            Written::Number(number) => u64::try_from(*number).ok()?,
-            Written::Loose(loose) => loose.trim().parse().ok()?,
-            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
-        };
+        let minutes: u64 = whole(written)?;
         (minutes <= 1_440).then(|| Self(Duration::from_secs(minutes * 60)))
     }
 }
@@ -399,11 +401,7 @@ impl Setting for Seconds {
     const EXPECTED: &'static str = "a whole number of seconds, 1 to 300";
 
     fn read(written: &Written) -> Option<Self> {
-        let seconds = match written {
-            Written::Number(number) => u64::try_from(*number).ok()?,
-            Written::Loose(loose) => loose.trim().parse().ok()?,
-            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
-        };
+        let seconds: u64 = whole(written)?;
         (1..=300).contains(&seconds).then(|| Self(Duration::from_secs(seconds)))
     }
 }
@@ -416,11 +414,7 @@ impl Setting for Count {
     const EXPECTED: &'static str = "a whole number, 1 to 1000000";
 
     fn read(written: &Written) -> Option<Self> {
-        let count = match written {
-            Written::Number(number) => u32::try_from(*number).ok()?,
-            Written::Loose(loose) => loose.trim().parse().ok()?,
-            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
-        };
+        let count: u32 = whole(written)?;
         (1..=1_000_000).contains(&count).then_some(Self(count))
     }
 }
@@ -433,11 +427,7 @@ impl Setting for KeepDays {
     const EXPECTED: &'static str = "a whole number of days, 0 to 1000000";
 
     fn read(written: &Written) -> Option<Self> {
-        let days = match written {
-            Written::Number(number) => u32::try_from(*number).ok()?,
-            Written::Loose(loose) => loose.trim().parse().ok()?,
-            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
-        };
+        let days: u32 = whole(written)?;
         (days <= 1_000_000).then_some(Self(days))
     }
 }
@@ -450,11 +440,7 @@ impl Setting for Shards {
     const EXPECTED: &'static str = "a whole number, 1 to 64";
 
     fn read(written: &Written) -> Option<Self> {
-        let count = match written {
-            Written::Number(number) => u8::try_from(*number).ok()?,
-            Written::Loose(loose) => loose.trim().parse().ok()?,
-            Written::Text(_) | Written::Flag(_) | Written::List(_) | Written::Other(_) => return None,
-        };
+        let count: u8 = whole(written)?;
         (1..=64).contains(&count).then_some(Self(count))
     }
 }

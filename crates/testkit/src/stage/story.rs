@@ -453,7 +453,7 @@ impl Story {
     fn check_events(&mut self) {
         let events = &self.stage.events;
         let seen = std::mem::replace(&mut self.checked.events, events.len());
-        for (at, event) in events.iter().skip(seen) {
+        for (at, event) in &events[seen..] {
             let index = self.stage.clients.iter().position(|client| client.id == event.participant);
             let honest = index.is_some_and(|index| self.honest(index));
             let spent = matches!(
