@@ -222,20 +222,23 @@ async fn a_port_that_is_taken_stops_the_start() {
     let address = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let rows = [
-        ("data_dir", data.to_str().unwrap()),
-        ("http.listen", "127.0.0.1:0"),
-        ("media.listen_udp", "127.0.0.1:0"),
-        ("media.listen_tcp", "127.0.0.1:0"),
-        ("faces.rtcd.enabled", "true"),
-        ("faces.rtcd.listen", &address),
-    ];
-    let flags = rows.map(|(key, value)| Override { key: key.into(), value: value.into(), flag: key.into() });
-    let refused = Server::start(load(None, [], &flags).unwrap()).await.map(|_| ()).unwrap_err().to_string();
+    let config = |rtcd: &str| {
+        let rows = [
+            ("data_dir", data.to_str().unwrap()),
+            ("http.listen", "127.0.0.1:0"),
+            ("media.listen_udp", "127.0.0.1:0"),
+            ("media.listen_tcp", "127.0.0.1:0"),
+            ("faces.rtcd.enabled", "true"),
+            ("faces.rtcd.listen", rtcd),
+        ];
+        let flags =
+            rows.map(|(key, value)| Override { key: key.into(), value: value.into(), flag: key.into() });
+        load(None, [], &flags).unwrap()
+    };
+    let refused = Server::start(config(&address)).await.map(|_| ()).unwrap_err().to_string();
     assert!(refused.contains(&address), "{refused}");
-    drop(taken);
-    // What had been opened before is free again, the folder too.
-    Server::start(load(None, [], &flags).unwrap()).await.unwrap().stop(Duration::from_secs(5)).await;
+    // What had been opened before is given back, the folder too.
+    Server::start(config("127.0.0.1:0")).await.unwrap().stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]

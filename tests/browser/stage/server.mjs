@@ -1,12 +1,11 @@
 // Starts the real binary with a folder of its own, and always ends it.
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createSocket } from "node:dgram";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { api, panics } from "./admin.mjs";
 import { atEnd } from "./ending.mjs";
+import { freePort } from "./ports.mjs";
 
 const START_MS = 20_000;
 const REPOSITORY = resolve(import.meta.dirname, "../../..");
@@ -30,8 +29,8 @@ export function binary() {
 export async function startServer(test, { address = "127.0.0.1", media = async () => [] } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "countersign-browser-"));
   const host = address.includes(":") ? `[${address}]` : address;
-  const port = await freeUdpPort(address);
-  const server = new Server(folder, await freeTcpPort(), { address, host, port, tcpPort: port });
+  const port = await freePort(address);
+  const server = new Server(folder, await freePort(), { address, host, port, tcpPort: port });
   atEnd(test, async () => {
     try {
       if (server.child) await server.checkPanics();
@@ -114,27 +113,4 @@ class Server {
     const count = await panics(this.origin, this.token);
     if (count !== 0) throw new Error(`${count} participant steps panicked:\n${this.log}`);
   }
-}
-
-/** Returns a port of the loopback on which nobody listens. */
-export function freeTcpPort() {
-  return new Promise((found, failed) => {
-    const probe = createServer();
-    probe.once("error", failed);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => found(port));
-    });
-  });
-}
-
-function freeUdpPort(address) {
-  return new Promise((found, failed) => {
-    const probe = createSocket(address.includes(":") ? "udp6" : "udp4");
-    probe.once("error", failed);
-    probe.bind(0, address, () => {
-      const { port } = probe.address();
-      probe.close(() => found(port));
-    });
-  });
 }

@@ -1,10 +1,11 @@
 // A server with the verto face, and its operator.
 import assert from "node:assert/strict";
-import { freeTcpPort, startServer } from "../../browser/stage/server.mjs";
+import { freePort } from "../../browser/stage/ports.mjs";
+import { startServer } from "../../browser/stage/server.mjs";
 
 /** Starts a server whose verto face listens on a free port of the loopback. `settings`: more lines of `[faces.verto]` and below. */
 export async function startFace(test, settings = []) {
-  const port = await freeTcpPort();
+  const port = await freePort();
   const face = ["[faces.verto]", "enabled = true", `listen = "127.0.0.1:${port}"`, ...settings];
   const server = await startServer(test, { media: async () => face });
   return new Face(server, `http://127.0.0.1:${port}`);

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { atEnd } from "../../browser/stage/ending.mjs";
-import { freeTcpPort } from "../../browser/stage/server.mjs";
+import { freePort } from "../../browser/stage/ports.mjs";
 
 const START_MS = 20_000;
 /** The interface that `tests/interop/namespace.sh` makes. */
@@ -18,7 +18,7 @@ process.on("exit", () => {
 /** Starts a TURN server that lets in who shows what `secret` has made. It ends with the test. */
 export async function startTurn(test, secret) {
   const folder = await mkdtemp(join(tmpdir(), "countersign-turn-"));
-  const port = await freeTcpPort();
+  const port = await freePort(ADDRESS);
   const child = spawn(process.env.TURNSERVER_BIN ?? "/usr/bin/turnserver", settings(folder, port, secret), { stdio: ["ignore", "pipe", "pipe"] });
   running.add(child);
   const gone = new Promise((done) => child.once("close", done));
