@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, middleware};
 use axum_server::{
     Handle,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
@@ -19,7 +19,10 @@ use hyper_util::{
 use rustls::ServerConfig;
 use tokio::task::JoinHandle;
 
-use super::connections::{Seating, Seats};
+use super::{
+    connections::{Seating, Seats},
+    host,
+};
 use crate::config::Proxy;
 
 /// From the first byte awaited to the end of the headers; also how long a kept connection may be idle.
@@ -65,7 +68,8 @@ pub fn serve_with(
     let address = listener.local_addr()?;
     let handle = Handle::new();
     let server = axum_server::from_tcp(listener)?.handle(handle.clone());
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service =
+        router.layer(middleware::from_fn(host::named)).into_make_service_with_connect_info::<SocketAddr>();
     let task = match tls {
         None => spawn(tuned(server.acceptor(seating), header_timeout).serve(service)),
         Some(config) => {

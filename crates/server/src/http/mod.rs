@@ -1,5 +1,5 @@
-//! The doors: what every request passes before a face sees it, in this order: the peer's address (`peer`), its record (`record`), the
-//! security headers (`headers`), a time limit, a body limit, then the route.
+//! The doors: what every request passes before a face sees it, in this order: whom it is for (`host`), the peer's address (`peer`), its
+//! record (`record`), the security headers (`headers`), a time limit, a body limit, then the route.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,6 +21,7 @@ pub mod connections;
 pub mod crowd;
 mod headers;
 pub mod health;
+mod host;
 pub mod limits;
 pub mod listener;
 pub mod operator;

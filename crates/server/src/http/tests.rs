@@ -237,6 +237,25 @@ async fn endless_headers_are_refused() {
 }
 
 #[tokio::test]
+async fn a_request_names_one_host() {
+    let stand = Stand::plain(Proxy::Absent).await;
+    for (request, expected) in [
+        ("GET /healthz HTTP/1.1\r\n", "400"),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\nhost: a\r\n", "400"),
+        ("GET /healthz HTTP/1.1\r\nhost: a b\r\n", "400"),
+        ("GET /healthz HTTP/1.1\r\nhost:\r\n", "200"),
+        ("GET /healthz HTTP/1.1\r\nhost: [::1]:8045\r\n", "200"),
+        ("GET /healthz HTTP/1.0\r\n", "200"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(stand.listening.address()).await.unwrap();
+        stream.write_all(format!("{request}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(&answer[9..12], expected, "{request}{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_stopped_listener_takes_nobody_and_ends() {
     let mut stand = Stand::plain(Proxy::Absent).await;
     assert_eq!(stand.get("/healthz").await.status(), 200);
