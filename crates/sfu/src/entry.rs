@@ -93,6 +93,10 @@ impl Shard {
         if is_rtcp(contents) && self.seats.get(seat).is_some_and(Participant::is_quiet) {
             return None;
         }
+        if self.seats.get_mut(seat).is_some_and(|participant| !participant.ssrcs.admit(contents)) {
+            self.stats.strangers += 1;
+            return None;
+        }
         let check = is_stun(contents);
         let mut accepted = true;
         self.step(now, seat, |participant| {

@@ -36,6 +36,7 @@ mod sdp;
 mod shard;
 mod sources;
 mod speaking;
+mod ssrcs;
 mod timers;
 mod track;
 mod ufrag;

@@ -1,6 +1,5 @@
 //! One member of a room: its str0m connection, what it publishes, and what it is sent.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use str0m::bwe::Bitrate;
@@ -18,6 +17,7 @@ use crate::demux::is_rtcp;
 use crate::estimate::Estimate;
 use crate::negotiate::Negotiation;
 use crate::roam::Roaming;
+use crate::ssrcs::Ssrcs;
 use crate::track::{Outgoing, Picture, Published};
 
 /// From the join until ICE and DTLS must be up.
@@ -46,9 +46,6 @@ const RESEND_PACKETS_AUDIO: usize = 64;
 const ESTIMATE_EVERY: Duration = Duration::from_millis(300);
 /// Time between two reports of ours (RFC 3550 §6.2). What needs haste, arrivals and losses, is told apart from them.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
-
-/// SSRCs by which one connection may bring us media. A browser has one for each layer; str0m keeps for ever what it knows of each.
-const MOST_SSRCS: usize = 4_096;
 
 pub(crate) struct Participant {
     pub id: ParticipantId,
@@ -102,8 +99,7 @@ pub(crate) struct Participant {
     pub scheduled: Option<Instant>,
     /// SSRC → index in `published` and in its `layers`, filled as packets come: asking str0m costs a full poll.
     pub origins: Vec<(Ssrc, (usize, usize))>,
-    /// Those by which something has come.
-    ssrcs: BTreeSet<Ssrc>,
+    pub ssrcs: Ssrcs,
     #[cfg(test)]
     pub panic_next: bool,
 }
@@ -156,7 +152,7 @@ impl Participant {
             rtc_deadline: now,
             scheduled: None,
             origins: Vec::new(),
-            ssrcs: BTreeSet::new(),
+            ssrcs: Ssrcs::default(),
             #[cfg(test)]
             panic_next: false,
         }
@@ -272,7 +268,7 @@ impl Participant {
         if let Some((_, at)) = self.origins.iter().find(|(had, _)| *had == ssrc) {
             return Some(*at);
         }
-        self.ssrcs.insert(ssrc);
+        self.ssrcs.heard(ssrc);
         let mut direct = self.rtc.direct_api();
         let stream = direct.stream_rx(&ssrc)?;
         let (mid, rid) = (stream.mid(), stream.rid());
@@ -286,11 +282,6 @@ impl Participant {
         self.origins.retain(|(_, had)| *had != at);
         self.origins.push((ssrc, at));
         Some(at)
-    }
-
-    /// Whether media have come by more SSRCs than anybody needs.
-    pub(crate) fn has_too_many_ssrcs(&self) -> bool {
-        self.ssrcs.len() > MOST_SSRCS
     }
 
     /// Asks for the key frames that are due.

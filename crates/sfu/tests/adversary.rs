@@ -299,3 +299,23 @@ fn with_fingerprint_of(sdp: &str, client: &Client) -> String {
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
+
+#[test]
+fn packets_of_ever_new_ssrcs_are_not_looked_at_for_ever_and_the_known_ones_go_on() {
+    let mut stage = couple(41);
+    stage.run(seconds(1));
+    let forged = |ssrc: u32| [&[0x90, 111, 0, 1, 0, 0, 0, 1][..], &ssrc.to_be_bytes(), &[0; 40]].concat();
+    for ssrc in 0..20_000 {
+        stage.net.inject(stage.now, stage.clients[0].address, SERVER, &forged(ssrc));
+        if ssrc % 100 == 0 {
+            stage.run(Duration::from_millis(1));
+        }
+    }
+    stage.run(seconds(1));
+    let before = BOTH.map(|source| stage.heard(1, 0, source).packets);
+    stage.run(seconds(1));
+    for (source, before) in BOTH.into_iter().zip(before) {
+        assert!(stage.heard(1, 0, source).packets > before + 40, "{source:?} goes on");
+    }
+    assert!(stage.shard.stats().strangers > 3_000, "{:?}", stage.shard.stats());
+}

@@ -37,7 +37,7 @@ impl Shard {
         let params = publisher.rtc.codec_config().params();
         let Some(format) = Format::of(params, packet.header.payload_type) else { return };
         let layer = publisher.layer_of(packet.header.ssrc);
-        if publisher.has_too_many_ssrcs() {
+        if publisher.ssrcs.are_too_many() {
             return self.leaving.push((from, LeaveReason::Flooding));
         }
         let Some((index, layer_index)) = layer else { return };
