@@ -22,6 +22,9 @@ use crate::track::Format;
 
 /// An offer that has not been answered is repeated, word for word, since the participant may have applied it and its answer be lost.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
+/// For how long after an answer those to the other copies of the offer may come; until then neither side begins anything. Were the
+/// participant to offer meanwhile, a copy that is still on its way would make it take that back, after we had accepted it.
+const ECHOES_WITHIN: Duration = Duration::from_secs(1);
 /// M-lines that one participant may send on.
 pub(crate) const MAX_PUBLISHED: usize = 16;
 
@@ -31,6 +34,8 @@ pub(crate) struct Negotiation {
     started: bool,
     next_id: u32,
     pending: Option<Pending>,
+    /// Answers to further copies of our last offer that may yet come, and until when.
+    echoes: Option<(u32, Instant)>,
     /// Since when what the participant should receive may have changed.
     due: Option<Instant>,
     /// Since when no offer of ours waits for its answer.
@@ -61,6 +66,8 @@ struct Pending {
     /// Stopped m-lines whose places it gives to others.
     replaced: Vec<Mid>,
     repeat_at: Instant,
+    /// How often it has been repeated.
+    repeats: u32,
     /// For how long the participant's own offers give way to it.
     insists_until: Instant,
 }
@@ -88,7 +95,7 @@ impl Negotiation {
             None => self
                 .due
                 .filter(|_| self.may_offer())
-                .map(|due| self.lock.ours_from().map_or(due, |from| from.max(due))),
+                .map(|due| self.ours_from().map_or(due, |from| from.max(due))),
         }
     }
 
@@ -97,9 +104,9 @@ impl Negotiation {
         self.started && !self.awaits_channel && self.pending.is_none()
     }
 
-    /// Whether an offer of ours waits for its answer.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.pending.is_some()
+    /// Whether the participant must wait with an offer of its own: ours waits for its answer, or copies of it may still be on their way.
+    pub(crate) fn is_ours(&self, now: Instant) -> bool {
+        self.pending.is_some() || self.echoes.is_some_and(|(_, until)| now < until)
     }
 
     /// Whether the participant's first offer has been answered.
@@ -117,12 +124,22 @@ impl Negotiation {
     }
 
     fn may_offer_at(&self, now: Instant) -> bool {
-        self.may_offer() && self.lock.ours_from().is_none_or(|from| from <= now)
+        self.may_offer() && self.ours_from().is_none_or(|from| from <= now)
+    }
+
+    /// From when on we may make an offer, if none of ours waits for its answer; `None`: at once.
+    fn ours_from(&self) -> Option<Instant> {
+        self.lock.ours_from().max(self.echoes.map(|(_, until)| until))
     }
 
     /// Whether an offer of the participant gives way to ours.
     pub(crate) fn insists(&self, now: Instant, glare: Glare) -> bool {
         glare == Glare::Insist && self.pending.as_ref().is_some_and(|pending| now < pending.insists_until)
+    }
+
+    /// Notes an answer that nothing waits for.
+    fn hear_echo(&mut self) {
+        self.echoes = self.echoes.filter(|(left, _)| *left > 1).map(|(left, until)| (left - 1, until));
     }
 }
 
@@ -181,7 +198,7 @@ impl Participant {
     ///
     /// # Errors
     /// As [`SignalRefusal`] says.
-    pub(crate) fn accept_answer(&mut self, id: u32, sdp: &str) -> Result<(), SignalRefusal> {
+    pub(crate) fn accept_answer(&mut self, now: Instant, id: u32, sdp: &str) -> Result<(), SignalRefusal> {
         let outline = self.check(sdp)?;
         let answer = SdpAnswer::from_sdp_string(&self.readable(sdp)).map_err(|_| SignalRefusal::BadSdp)?;
         let insists = self.profile.manners.glare == Glare::Insist;
@@ -189,8 +206,12 @@ impl Participant {
             pending.id == id && (!insists || sdp::mids(&pending.sdp).eq(outline.mids()))
         };
         let Some(pending) = self.negotiation.pending.take_if(is_answered) else {
+            self.negotiation.hear_echo();
             return Ok(());
         };
+        if insists {
+            self.negotiation.echoes = (pending.repeats > 0).then(|| (pending.repeats, now + ECHOES_WITHIN));
+        }
         // str0m has the new ones in their places only when it has the old ones no more.
         pending.replaced.iter().for_each(|mid| self.rtc.direct_api().remove_media(*mid));
         if self.rtc.sdp_api().accept_answer(pending.offer, answer).is_err() {
@@ -226,8 +247,16 @@ impl Participant {
         self.negotiation.next_id = id.wrapping_add(1);
         let (text, later) = (sdp.clone(), now + REPEAT_AFTER);
         let (repeat_at, insists_until) = (later, later);
-        self.negotiation.pending =
-            Some(Pending { id, offer: pending, sdp: text, asking, replaced, repeat_at, insists_until });
+        self.negotiation.pending = Some(Pending {
+            id,
+            offer: pending,
+            sdp: text,
+            asking,
+            replaced,
+            repeat_at,
+            repeats: 0,
+            insists_until,
+        });
         Some(OurOffer { id, sdp, sending: self.sending(), waited })
     }
 
@@ -236,6 +265,7 @@ impl Participant {
         let pending =
             self.negotiation.pending.as_mut().filter(|pending| at_once || pending.repeat_at <= now)?;
         pending.repeat_at = now + REPEAT_AFTER;
+        pending.repeats += 1;
         let (id, sdp) = (pending.id, pending.sdp.clone());
         Some(OurOffer { id, sdp, sending: self.sending(), waited: Duration::ZERO })
     }

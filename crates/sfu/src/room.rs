@@ -43,7 +43,7 @@ impl Shard {
                 self.take_offer(now, participant, HeldOffer { id, sdp, sources });
             }
             Command::Answer { participant, id, sdp } => {
-                self.signal(now, participant, id, |member| member.accept_answer(id, &sdp));
+                self.signal(now, participant, id, |member| member.accept_answer(now, id, &sdp));
                 if let Some(seat) = self.by_id.get(&participant).copied() {
                     if let Some(member) = self.seats.get_mut(seat) {
                         member.negotiation.is_answered(now);
@@ -125,7 +125,7 @@ impl Shard {
     fn lock(&mut self, now: Instant, id: ParticipantId) {
         let Some(seat) = self.by_id.get(&id).copied() else { return };
         let Some(member) = self.seats.get_mut(seat) else { return };
-        let ours = member.negotiation.is_pending();
+        let ours = member.negotiation.is_ours(now);
         let granted = member.negotiation.lock.ask(now, ours);
         self.tell_seat(seat, EventKind::Lock { granted });
         self.schedule(seat);
