@@ -7,6 +7,9 @@ import { call, goesDirectly, isIdle, isOnline, join, openProfile, receivesAll } 
 
 const tiles = (page) => page.getByRole("list", { name: "In the call" }).getByRole("listitem");
 
+/** What the element that has the focus is called. */
+const focused = (page) => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.title);
+
 test("two pages call each other, and the media go directly between them", { timeout: 180_000 }, async (t) => {
   const face = await startFace(t);
   const channel = await face.channel({ topic: "Garden" });
@@ -40,6 +43,7 @@ test("two pages call each other, and the media go directly between them", { time
       const text = await page.locator(".comparison").textContent();
       await page.keyboard.press("Escape");
       await page.locator(".comparison").waitFor({ state: "detached" });
+      assert.match(await focused(page), /^Check the connection to /);
       return text;
     };
     const [anas, bens] = [await digits(ana, "Ben Agir"), await digits(ben, "Ana")];
@@ -167,6 +171,56 @@ test("a third asks to join, and the three are one call until one leaves it", { t
   await pages.Ben.getByRole("button", { name: "Ask to join the call of Ana" }).waitFor();
 });
 
+for (const [what, kinds] of [
+  ["no camera", ["audio"]],
+  ["neither camera nor microphone", []],
+]) {
+  test(`who has ${what} calls and is called by who has both`, { timeout: 120_000 }, async (t) => {
+    const face = await startFace(t);
+    const link = `${face.origin}/peers/${await face.channel({ admission: "open" })}`;
+    const browser = await startBrowser(t);
+    const anas = await openProfile(t, browser, face);
+    await anas.addInitScript(`window.devices = ${JSON.stringify(kinds)}`);
+    await anas.addInitScript(hasOnlySome);
+    const ana = await join(anas, link, "Ana");
+    const ben = await join(await openProfile(t, browser, face), link, "Ben");
+    for (const [caller, called] of [["Ana", "Ben"], ["Ben", "Ana"]]) {
+      const pages = { Ana: ana, Ben: ben };
+      await call(pages[caller], pages[called], { caller, called });
+      await receivesAll(ana);
+      // Told by the data channel between them.
+      await ben.getByRole("listitem", { name: kinds.length ? "Ana, no picture" : "Ana, muted, no picture", exact: true }).waitFor();
+      if (kinds.length) await until("Ben hears Ana", () => hears(ben));
+      await goesDirectly(ana, ben);
+      if (called === "Ben") {
+        await ben.getByRole("button", { name: "Hang up" }).click();
+        await isIdle(ana, "Ben");
+      }
+    }
+    await ana.reload();
+    await ben.getByText("Ana hung up.").waitFor();
+  });
+}
+
+/** In the page: it has only the devices in `window.devices`. */
+function hasOnlySome() {
+  const { mediaDevices } = navigator;
+  if (!mediaDevices) return;
+  const all = mediaDevices.getUserMedia.bind(mediaDevices);
+  mediaDevices.getUserMedia = async (wanted) => {
+    if (Object.keys(wanted).some((kind) => wanted[kind] && !window.devices.includes(kind))) throw new DOMException("none", "NotFoundError");
+    return all(wanted);
+  };
+}
+
+/** Whether a sound comes that is more than silence. */
+function hears(page) {
+  return page.evaluate(async () => {
+    const live = window.recorded.connections.find(({ connectionState }) => connectionState === "connected");
+    return [...(await live.getStats()).values()].some(({ type, kind, totalAudioEnergy }) => type === "inbound-rtp" && kind === "audio" && totalAudioEnergy > 0);
+  });
+}
+
 test("on a phone: the list covers the call, and nothing covers the list", { timeout: 120_000 }, async (t) => {
   const face = await startFace(t);
   const channel = await face.channel({ admission: "open" });
@@ -188,6 +242,7 @@ test("on a phone: the list covers the call, and nothing covers the list", { time
   await ana.getByRole("button", { name: "Refuse" }).click({ trial: true });
   await list.getByRole("heading").click({ trial: true });
   await list.getByRole("button", { name: "Close" }).click();
+  assert.equal(await focused(ana), "People");
   await ana.getByRole("button", { name: "Accept" }).click();
   await receivesAll(ana, 2);
   await ana.getByRole("button", { name: "Check the connection to Cho" }).click();

@@ -199,20 +199,14 @@ export class Meeting {
   private heard(from: string, payload: unknown): void {
     const message = readPayload(payload);
     if (message?.kind !== "status") return;
+    // While its name is still known.
+    if (message.status === "gone") this.perform(this.dialogs.gone(from, Date.now()));
     this.present(from, message.status, message.name);
-    switch (message.status) {
-      case "ready":
-        this.dialogs.came(from);
-        // To everybody: only "available" may be told to one alone.
-        if (this.dialogs.busy()) this.tellStatusAgain();
-        else void this.line.tell(from, statusPayload("available", this.view.name));
-        break;
-      case "gone":
-        this.perform(this.dialogs.gone(from, Date.now()));
-        break;
-      case "available":
-      case "unavailable":
-        break;
+    if (message.status === "ready") {
+      this.dialogs.came(from);
+      // To everybody: only "available" may be told to one alone.
+      if (this.dialogs.busy()) this.tellStatusAgain();
+      else void this.line.tell(from, statusPayload("available", this.view.name));
     }
     this.show();
   }

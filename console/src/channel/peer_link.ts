@@ -9,6 +9,8 @@ import { OtherCertificate, type Beside, type Way } from "./vouching.ts";
 const DISCONNECTED_MS = 3_000;
 /** One that is not up in this time is given up. */
 const CONNECTING_MS = 30_000;
+/** For so long the polite end leaves the first offer to the other, which has one for certain if it is a page of ours. */
+const FIRST_OFFER_MS = 2_000;
 /** What we tell the other end is told again every so often, so that a lost word is of no weight. */
 const TELL_MS = 5_000;
 
@@ -64,6 +66,8 @@ export class PeerLink {
   private closed = false;
   private lost: ReturnType<typeof setTimeout> | undefined;
   private doomed: ReturnType<typeof setTimeout> | undefined;
+  private waiting: ReturnType<typeof setTimeout> | undefined;
+  private patient: boolean;
   private readonly telling: ReturnType<typeof setInterval>;
 
   constructor(
@@ -74,6 +78,7 @@ export class PeerLink {
     const { polite, certificate, iceServers, way } = settings;
     this.theirs = new OtherCertificate(way);
     this.negotiation = new Negotiation(polite);
+    this.patient = polite;
     this.connection = new RTCPeerConnection({ certificates: [certificate], iceServers, bundlePolicy: "max-bundle" });
     this.connection.onnegotiationneeded = () => this.step(() => this.offer());
     this.connection.onicecandidate = ({ candidate }) => {
@@ -141,6 +146,7 @@ export class PeerLink {
     this.closed = true;
     clearTimeout(this.lost);
     clearTimeout(this.doomed);
+    clearTimeout(this.waiting);
     clearInterval(this.telling);
     this.connection.close();
   }
@@ -148,8 +154,19 @@ export class PeerLink {
   private async offer(): Promise<void> {
     // An offer of the other end that came first has done what was needed, or another event follows it.
     if (this.connection.signalingState !== "stable") return;
+    // Chromium does not get over a first offer that it takes back for one with other m-lines: its data channel closes.
+    if (this.patient && !this.connection.remoteDescription) {
+      this.waiting ??= setTimeout(() => this.offerAfterAll(), FIRST_OFFER_MS);
+      return;
+    }
     await this.connection.setLocalDescription();
     await this.describe();
+  }
+
+  /** The other end has offered nothing: it may have nothing to send. */
+  private offerAfterAll(): void {
+    this.patient = false;
+    if (!this.connection.remoteDescription) this.step(() => this.offer());
   }
 
   private async apply(description: Description, beside: Beside): Promise<void> {

@@ -61,7 +61,15 @@ function InCall({ meeting, view, people }: { meeting: Meeting; view: MeetingView
         <span>{camera}</span>
       </button>
       <DevicesButton meeting={meeting} view={view} />
-      <button type="button" class="bar-button" title="People" aria-expanded={people.open} aria-controls="people" onClick={people.toggle}>
+      <button
+        type="button"
+        class="bar-button"
+        title="People"
+        data-people-button
+        aria-expanded={people.open}
+        aria-controls="people"
+        onClick={people.toggle}
+      >
         <Icon name="people" />
         <span>People</span>
       </button>

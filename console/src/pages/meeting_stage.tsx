@@ -34,6 +34,10 @@ export function MeetingStage({ meeting, view }: { meeting: Meeting; view: Meetin
     wide.addEventListener("change", changed);
     return () => wide.removeEventListener("change", changed);
   }, []);
+  const closePeople = () => {
+    setPeople(false);
+    document.querySelector<HTMLElement>("[data-people-button]")?.focus();
+  };
   const caller = asking[0]?.called;
   useEffect(() => {
     document.title = caller ? `${caller} calls` : `${titleOf(view)} · countersign`;
@@ -63,7 +67,7 @@ export function MeetingStage({ meeting, view }: { meeting: Meeting; view: Meetin
           {other && <Comparison key={other.id} meeting={meeting} other={other} onClose={() => setCompared(null)} />}
         </div>
       )}
-      <PeopleHere meeting={meeting} view={view} inCall={inCall} onClose={() => setPeople(false)} />
+      <PeopleHere meeting={meeting} view={view} inCall={inCall} onClose={closePeople} />
       {called.map(({ id, voice }) => voice && <Sound key={id} track={voice} onBlocked={() => setBlocked(true)} />)}
       <MeetingBar
         meeting={meeting}
