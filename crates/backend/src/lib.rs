@@ -8,7 +8,8 @@ pub mod store;
 
 pub use folder::FolderError;
 pub use store::{
-    AuditEntry, AuditRecord, Bearer, ChannelRecord, ConsoleKind, Entry, Expiry, InviteRecord, Issue, Issued,
-    Leaving, ListedClient, NewConsoleToken, NewInvitation, NewInvite, NewRealmToken, NewRoom, NewSession,
-    NotIssued, Outcome, RealmRecord, Redeemed, RoomRecord, SessionRecord, Store, StoreError,
+    AuditEntry, AuditRecord, Bearer, ChannelRecord, ConsoleKind, DialogRecord, DialogSide, Entry, Expiry,
+    InviteRecord, Issue, Issued, Leaving, ListedClient, NewConsoleToken, NewInvitation, NewInvite,
+    NewRealmToken, NewRoom, NewSession, NotIssued, Outcome, RealmRecord, Redeemed, RoomRecord, SessionRecord,
+    Store, StoreError,
 };

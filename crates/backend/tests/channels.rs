@@ -4,7 +4,8 @@
 mod fixture;
 
 use backend::{
-    Bearer, ChannelRecord, Entry, Issue, Issued, Leaving, NewInvitation, NotIssued, Store, StoreError,
+    Bearer, ChannelRecord, DialogRecord, DialogSide, Entry, Issue, Issued, Leaving, NewInvitation, NotIssued,
+    Store, StoreError,
 };
 use fixture::{Fixture, LATER, NOW, entry, invite_token};
 use identity::{
@@ -200,4 +201,36 @@ async fn a_channel_keeps_its_settings_and_the_order_of_its_origins() {
     assert_eq!(unknown, Err(StoreError::NotFound));
     store.change_channel(one, &ChannelRules::default(), &entry("channel.change")).await.unwrap();
     assert_eq!(store.is_origin_of_a_channel("https://a.example").await, Ok(false));
+}
+
+#[tokio::test]
+async fn a_dialog_is_kept_until_it_is_over_or_one_of_the_two_is_revoked() {
+    let Fixture { store, folder: _folder } = Fixture::new().await;
+    let here = channel(&store, 1, Admission::Open).await;
+    let mut clients = Vec::new();
+    for number in 1..=3 {
+        let issue = issue(here, visitor(None, number, None), number.into(), None);
+        clients.push(issued(&store, &issue).await.unwrap().client);
+    }
+    let side = |at: usize, pinned: &[&str]| DialogSide {
+        client: clients[at],
+        pinned: pinned.iter().map(ToString::to_string).collect(),
+    };
+    let dialog = |sides, agreed_at| DialogRecord { sides, agreed_at };
+    store.keep_dialog(&dialog([side(1, &[]), side(0, &[])], NOW)).await.unwrap();
+    let first = dialog([side(0, &["sha-256 AB", "sha-1 CD"]), side(1, &[])], NOW);
+    store.keep_dialog(&first).await.unwrap();
+    let second = dialog([side(2, &["sha-256 EF"]), side(1, &[])], LATER);
+    store.keep_dialog(&second).await.unwrap();
+    let turned = dialog([side(1, &[]), side(2, &["sha-256 EF"])], LATER);
+    assert_eq!(store.dialogs().await.unwrap(), [(here, first.clone()), (here, turned)]);
+
+    assert_eq!(store.forget_dialogs(LATER).await.unwrap(), 1);
+    store.keep_dialog(&first).await.unwrap();
+    store.drop_dialog(clients[2], clients[1]).await.unwrap();
+    assert_eq!(store.dialogs().await.unwrap(), [(here, first)]);
+    store.revoke_client(here, clients[1], LATER, &entry("client.revoke")).await.unwrap();
+    assert_eq!(store.dialogs().await.unwrap(), []);
+    store.delete_channel(here, &entry("channel.delete")).await.unwrap();
+    assert_eq!(store.forget_dialogs(UnixMillis(u64::MAX)).await.unwrap(), 0, "nothing is left");
 }

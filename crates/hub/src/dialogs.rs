@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use identity::SessionId;
 
 /// How long an agreement is good.
-const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+pub const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Offers to one session that it has not accepted, within [`MINUTE`].
 const OFFERS: usize = 4;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -53,6 +53,15 @@ pub enum OutOfTurn {
     OtherCertificate,
 }
 
+/// What two sessions have agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// When.
+    pub at: Instant,
+    /// The fingerprints that each named first.
+    pub pinned: [Vec<String>; 2],
+}
+
 /// The dialogs of one realm.
 #[derive(Debug, Default)]
 pub struct Dialogs {
@@ -96,6 +105,29 @@ impl Dialogs {
             Step::Candidate => self.agreed(now, from, to).map(|_| Passage::Through),
             Step::End => Ok(self.end(from, to)),
         }
+    }
+
+    /// Returns what two sessions have agreed on; of the fingerprints those of `one` come first.
+    #[must_use]
+    pub fn agreement(&self, one: SessionId, other: SessionId) -> Option<Agreement> {
+        let dialog = self.pairs.get(&pair(one, other))?;
+        let [mut first, mut second] = dialog.sides.each_ref().map(|side| side.pinned.clone());
+        if other < one {
+            std::mem::swap(&mut first, &mut second);
+        }
+        Some(Agreement { at: dialog.agreed?, pinned: [first, second] })
+    }
+
+    /// Puts back what two sessions had agreed on, as [`Self::agreement`] told it.
+    pub fn restore(&mut self, one: SessionId, other: SessionId, agreement: Agreement) {
+        self.make_room(one, other);
+        let [mut first, mut second] = agreement.pinned;
+        if other < one {
+            std::mem::swap(&mut first, &mut second);
+        }
+        let sides = [first, second].map(|pinned| Side { pinned, ..Side::default() });
+        let dialog = Dialog { sides, agreed: Some(agreement.at), last: agreement.at };
+        self.pairs.insert(pair(one, other), dialog);
     }
 
     /// Forgets whatever a session has agreed to.

@@ -15,7 +15,7 @@ mod message;
 mod topics;
 
 pub use channel::Channel;
-pub use dialogs::{Dialogs, OutOfTurn, Passage, Step};
+pub use dialogs::{Agreement, Dialogs, GOOD_FOR, OutOfTurn, Passage, Step};
 pub use hub::{Hub, Limits};
 pub use message::{ConnectionId, Event, Input, Media, Output, Present, PuntReason, Refused, Standing, State};
 pub use topics::{Heard, NoSeat, Speaker, Subscribed, TopicLimits, TopicOutput, Topics};

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use hub::{Dialogs, OutOfTurn, Passage, Step};
+use hub::{Agreement, Dialogs, OutOfTurn, Passage, Step};
 use identity::SessionId;
 
 const ANA: SessionId = SessionId(1);
@@ -101,4 +101,28 @@ fn offers_and_agreements_are_good_for_a_day() {
         tell_at(&mut dialogs, begun, &[(ANA, Step::Offer, MOVES), (BEN, Step::Accept, MOVES)]);
         tell_at(&mut dialogs, then, &[(BEN, Step::Candidate, passes)]);
     }
+}
+
+#[test]
+fn what_was_agreed_on_can_be_told_and_put_back() {
+    let (begun, mut dialogs) = (Instant::now(), Dialogs::default());
+    let his = ["sha-256 AB".to_owned()];
+    tell_at(&mut dialogs, begun, &[(ANA, Step::Offer, MOVES)]);
+    assert_eq!(dialogs.agreement(ANA, BEN), None);
+    tell_at(&mut dialogs, begun, &[(BEN, Step::Accept, MOVES), (BEN, Step::Describe(&his), MOVES)]);
+    let told = dialogs.agreement(ANA, BEN).unwrap();
+    assert_eq!(told, Agreement { at: begun, pinned: [vec![], his.to_vec()] });
+    let mut again = Dialogs::default();
+    again.restore(BEN, ANA, dialogs.agreement(BEN, ANA).unwrap());
+    assert_eq!(again.agreement(ANA, BEN), Some(told.clone()));
+    let other = ["sha-256 CD".to_owned()];
+    let refused = Err(OutOfTurn::OtherCertificate);
+    tell_at(
+        &mut again,
+        begun,
+        &[(BEN, Step::Describe(&other), refused), (ANA, Step::Describe(&other), MOVES)],
+    );
+    let mut late = Dialogs::default();
+    late.restore(ANA, BEN, told);
+    tell_at(&mut late, begun + DAY, &[(ANA, Step::Candidate, NO_DIALOG)]);
 }

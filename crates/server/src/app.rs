@@ -144,7 +144,8 @@ impl App {
         let realms = Realms::new(store.clone(), audit.clone(), limits.clone(), realm_rules, ended)?;
         let (verto_origin, verto_limits) = (OwnOrigin::new(channels.public_url.clone()), channels.limits);
         let takeovers = usize::try_from(verto_limits.takeovers_per_minute).unwrap_or(usize::MAX);
-        let exchange = Exchange::new(audit.clone(), &ambient::random()?, verto_limits.takeover, takeovers)?;
+        let seed = ambient::random()?;
+        let exchange = Exchange::new(store.clone(), audit.clone(), &seed, verto_limits.takeover, takeovers)?;
         let exchange = Arc::new(exchange);
         let tell = tell_live(exchange.clone(), &channels);
         let (channels, left) = Channels::new(store.clone(), audit.clone(), limits.clone(), channels, tell);

@@ -229,6 +229,7 @@ impl Running {
             public_url: public_url.clone(),
             warnings: config.warnings.clone(),
         })?;
+        app.exchange.recall().await?;
         metrics.watch(media.pool.clone(), app.census());
         let sign_in_url = Secret::new(app.accounts.start_link(&public_url).await?);
         let health = Health::default();

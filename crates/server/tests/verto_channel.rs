@@ -463,6 +463,35 @@ async fn v57_strict_content_passes_the_set_up_of_calls_and_nothing_else() {
     assert_eq!(party.bens.ask("verto.info", message(&ana, &accept)).await["error"], refused, "taken back");
 }
 
+/// The dialog of two pages whose call goes on while the server does not: they may want to change their media.
+#[tokio::test]
+async fn v67_a_call_may_go_on_to_negotiate_after_a_restart_and_one_that_is_over_may_not() {
+    let mut party = Party::gather(json!({"content": "strict"}), &[]).await;
+    let (ana, ben) = (party.ana.client.clone(), party.ben.client.clone());
+    let (offer, accept) = (packed(&json!({"peerAction": "offer"})), packed(&json!({"peerAction": "accept"})));
+    let description = packed(&json!({"type": "offer", "sdp": SDP}));
+    party.anas.ask("verto.info", message(&ben, &offer)).await;
+    party.bens.ask("verto.info", message(&ana, &accept)).await;
+    party.anas.ask("verto.info", message(&ben, &description)).await;
+
+    let mut server = party.server.restart().await;
+    let mut anas = Socket::member(server.verto(), &party.ana).await;
+    let mut bens = Socket::member(server.verto(), &party.ben).await;
+    let sent = async |socket: &mut Socket, to: &str, body: &str| {
+        let answer = socket.ask("verto.info", message(to, body)).await;
+        answer["result"]["message"] == "SENT"
+    };
+    let other = packed(&json!({"type": "offer", "sdp": SDP.replace("CD", "EF")}));
+    assert!(!sent(&mut anas, &ben, &other).await, "her certificate is known");
+    assert!(sent(&mut anas, &ben, &description).await);
+    assert!(sent(&mut bens, &ana, &other).await, "his is not");
+    assert!(sent(&mut bens, &ana, &STANDARD.encode("close")).await);
+
+    server = server.restart().await;
+    let mut anas = Socket::member(server.verto(), &party.ana).await;
+    assert!(!sent(&mut anas, &ben, &description).await, "it is over");
+}
+
 #[tokio::test]
 async fn the_fifth_offer_in_a_minute_is_spared_its_recipient() {
     let mut party = Party::gather(json!({"content": "strict"}), &[]).await;

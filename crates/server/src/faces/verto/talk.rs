@@ -114,6 +114,10 @@ impl Talking<'_> {
             None => Passage::Through,
         };
         if let (Passage::Moves, Some(said)) = (passage, &said) {
+            // An offer agrees on nothing yet.
+            if *said != Said::Offer {
+                self.face.app.exchange.keep(self.party, to).await;
+            }
             self.face.app.exchange.record(self.party, to, word(said), body);
         }
         let delivered = passage != Passage::Spared && {

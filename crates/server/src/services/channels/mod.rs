@@ -180,6 +180,7 @@ impl Channels {
         if forgotten > 0 {
             tracing::info!(forgotten, "clients of channels were forgotten: nobody used them");
         }
+        self.store.forget_dialogs(since(hub::GOOD_FOR)).await?;
         let Some(idle) = self.config.channel_idle else { return Ok(()) };
         let line = |channel: ChannelId| {
             let (subject, action) = (channel.short(), "channel.expire");

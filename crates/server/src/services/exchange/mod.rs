@@ -2,6 +2,7 @@
 //!
 //! Who may be a client of which channel is [`super::Channels`]' to say; the order in which the two are asked stands there.
 
+mod kept;
 mod line;
 mod pace;
 mod topic;
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use backend::Outcome;
+use backend::{Outcome, Store};
 use hub::{
     ConnectionId, Dialogs, Heard, OutOfTurn, Passage, PuntReason, Step, Subscribed, TopicLimits, TopicOutput,
     Topics,
@@ -33,6 +34,9 @@ const TOPICS: usize = 16;
 #[derive(Debug)]
 pub struct Exchange {
     live: Mutex<Live>,
+    /// Held by whoever writes down what has become of a dialog.
+    keeping: tokio::sync::Mutex<()>,
+    store: Store,
     audit: Audit,
     key: RecordKey,
 }
@@ -78,12 +82,13 @@ pub struct Party<'a> {
 }
 
 impl Exchange {
-    /// Returns an exchange where nobody is. `seed` is chance for the key of its records, whose public half is in the audit record from now
+    /// Returns an exchange where nobody is, and nobody has agreed to anything until [`Self::recall`]. `seed` is chance for the key of its records, whose public half is in the audit record from now
     /// on.
     ///
     /// # Errors
     /// [`Refusal::Unavailable`] when no key can be made.
     pub fn new(
+        store: Store,
         audit: Audit,
         seed: &[u8; 32],
         takeover_pause: Duration,
@@ -96,7 +101,7 @@ impl Exchange {
         let topics = Topics::new(TopicLimits { topics: TOPICS, takeover_pause, takeovers_per_minute });
         let live =
             Live { topics, lines: HashMap::new(), strangers: BTreeMap::new(), dialogs: BTreeMap::new() };
-        Ok(Self { live: Mutex::new(live), audit, key })
+        Ok(Self { live: Mutex::new(live), keeping: tokio::sync::Mutex::default(), store, audit, key })
     }
 
     /// Opens a connection of nobody yet; `channel` is the one whose path it came by.
