@@ -490,6 +490,9 @@ async fn v64_a_page_carries_a_password_only_where_that_is_set_and_only_for_a_kno
         let at = text.split_once(&format!("<input type=\"hidden\" id=\"{id}\" value=\"")).unwrap().1;
         at.split_once('"').unwrap().0.to_owned()
     };
+    let foreign = at(&server, Method::GET, &format!("/peers/{carrying}")).header(header::COOKIE, &cookie);
+    let foreign = foreign.header(header::ORIGIN, "https://elsewhere.example").send().await.unwrap();
+    assert!(!foreign.text().await.unwrap().contains("<input"), "not for a page of somebody else");
     let first = page(format!("/peers/{carrying}"), Some(&cookie)).await;
     assert_eq!(value(&first, "channelId"), carrying);
     assert!(is_hex(&value(&first, "clientId")) && value(&first, "password").len() == 64);

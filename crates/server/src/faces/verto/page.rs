@@ -32,7 +32,8 @@ pub(super) async fn peers(
     headers: HeaderMap,
     Named(channel): Named<String>,
 ) -> Result<Response, Problem> {
-    let (door, found) = find(&app, from, &headers, &channel).await?;
+    let found = find(&app, from, &headers, &channel).await?;
+    let door = door(&app, Some(found.id), &headers, from);
     let given = app.channels.issue_for_page(&door, &found).await.map_err(problem)?;
     let text = page_text();
     Ok(answer(match given {
@@ -42,15 +43,9 @@ pub(super) async fn peers(
 }
 
 /// Whose link led here makes no difference: the page is the same for all.
-async fn find(
-    app: &App,
-    from: Peer,
-    headers: &HeaderMap,
-    channel: &str,
-) -> Result<(Door, ChannelRecord), Problem> {
+async fn find(app: &App, from: Peer, headers: &HeaderMap, channel: &str) -> Result<ChannelRecord, Problem> {
     let door = Door { origin: ClaimedOrigin::Absent, ..door(app, Some(channel_id(channel)?), headers, from) };
-    let found = app.channels.find(&door).await.map_err(problem)?;
-    Ok((door, found))
+    app.channels.find(&door).await.map_err(problem)
 }
 
 fn answer(text: String) -> Response {

@@ -169,6 +169,7 @@ impl Channels {
         let Some(visitor) = &door.visitor else { return Ok(None) };
         let visitor = hash_hex(visitor);
         if channel.rules.delivery != Delivery::Page
+            || !door.origin.is_not_foreign(&channel.rules)
             || !self.store.knows_visitor(&visitor).await.map_err(unavailable)?
         {
             return Ok(None);
