@@ -1,6 +1,7 @@
 //! What we must know of a description before str0m sees it, and what we change in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use str0m::IceCreds;
 use str0m::media::Mid;
@@ -13,9 +14,18 @@ pub(crate) const MAX_SDP: usize = 512 * 1024;
 const MAX_LINE: usize = 16 * 1024;
 /// M-lines of one description: a data channel, what the participant sends on or has sent on, and what we have opened.
 pub(crate) const MAX_SECTIONS: usize = 288;
-/// Restriction ids and payload types of one m-line.
-const MAX_RIDS: usize = 8;
+/// Lines of one description. A browser in a full room writes about 15,000.
+const MAX_LINES: usize = 32_768;
+/// Payload types of one m-line.
 const MAX_FORMATS: usize = 128;
+/// Lines of one m-line, and those of them of one kind: what is made of many of them grows with their square. Chromium writes at most 125,
+/// with three layers and all its codecs.
+const MAX_LINES_OF_SECTION: usize = 512;
+const MAX_OF_KIND: [(&str, usize); 5] =
+    [("a=rid:", 8), ("a=ssrc", 64), ("a=extmap:", 32), ("a=rtpmap:", MAX_FORMATS), ("a=fmtp:", MAX_FORMATS)];
+/// Characters of the two parts of ICE credentials (RFC 8839 §5.4).
+const UFRAG: RangeInclusive<usize> = 4..=256;
+const PASSWORD: RangeInclusive<usize> = 22..=256;
 
 /// The header extension whose numbers a receiver reports (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 const TRANSPORT_WIDE_NUMBER: &str = "draft-holmer-rmcat-transport-wide-cc-extensions-01";
@@ -108,7 +118,8 @@ pub(crate) enum Kind {
 /// Reads the outline of a description.
 ///
 /// # Errors
-/// Too large, no or several different fingerprints, a hash other than SHA-256, m-lines without or with equal mids.
+/// Too large or too long, no or several different fingerprints, a hash other than SHA-256, m-lines without or with equal mids, ICE
+/// credentials of a length that there is not.
 pub(crate) fn outline(sdp: &str) -> Result<Outline, SignalRefusal> {
     if sdp.len() > MAX_SDP {
         return Err(SignalRefusal::TooLarge);
@@ -119,13 +130,10 @@ pub(crate) fn outline(sdp: &str) -> Result<Outline, SignalRefusal> {
     }
     let mut fingerprint = None;
     let mut sections: Vec<Section> = Vec::new();
-    let mut rids = 0_usize;
+    let mut lines = Lines::default();
     for line in sdp.lines() {
-        if line.len() > MAX_LINE {
-            return Err(SignalRefusal::TooLarge);
-        }
+        lines.count(line)?;
         if let Some(media) = line.strip_prefix("m=") {
-            rids = 0;
             if sections.len() >= MAX_SECTIONS || media.split(' ').count() > MAX_FORMATS {
                 return Err(SignalRefusal::TooLarge);
             }
@@ -137,17 +145,50 @@ pub(crate) fn outline(sdp: &str) -> Result<Outline, SignalRefusal> {
                 return Err(SignalRefusal::Fingerprint);
             }
             fingerprint = Some(named);
-        } else if line.starts_with("a=rid:") {
-            rids += 1;
+        } else if has_bad_credential(line) {
+            return Err(SignalRefusal::BadSdp);
         } else if let Some(section) = sections.last_mut() {
             read_attribute(line, section);
-        }
-        if rids > MAX_RIDS {
-            return Err(SignalRefusal::TooLarge);
         }
     }
     check_mids(&sections)?;
     Ok(Outline { fingerprint: fingerprint.ok_or(SignalRefusal::Fingerprint)?, sections })
+}
+
+/// Counts lines, and refuses more than anybody needs.
+#[derive(Default)]
+struct Lines {
+    all: usize,
+    of_section: usize,
+    of_kind: [usize; MAX_OF_KIND.len()],
+}
+
+impl Lines {
+    fn count(&mut self, line: &str) -> Result<(), SignalRefusal> {
+        if line.starts_with("m=") {
+            *self = Self { all: self.all, ..Self::default() };
+        }
+        // They are left out before anything is made of them.
+        let is_read = usize::from(!line.starts_with("a=candidate:"));
+        self.all += is_read;
+        self.of_section += is_read;
+        let mut fits =
+            line.len() <= MAX_LINE && self.all <= MAX_LINES && self.of_section <= MAX_LINES_OF_SECTION;
+        for (count, (prefix, most)) in self.of_kind.iter_mut().zip(MAX_OF_KIND) {
+            *count += usize::from(line.starts_with(prefix));
+            fits &= *count <= most;
+        }
+        if fits { Ok(()) } else { Err(SignalRefusal::TooLarge) }
+    }
+}
+
+fn has_bad_credential(line: &str) -> bool {
+    let is_out_of = |range: RangeInclusive<usize>, text: &str| !range.contains(&text.trim_end().len());
+    match line.split_once(':') {
+        Some(("a=ice-ufrag", ufrag)) => is_out_of(UFRAG, ufrag),
+        Some(("a=ice-pwd", password)) => is_out_of(PASSWORD, password),
+        _ => false,
+    }
 }
 
 fn kind(media: &str) -> Result<Kind, SignalRefusal> {
@@ -430,6 +471,10 @@ mod tests {
     fn unusable_descriptions_are_refused() {
         let good = format!("a=fingerprint:sha-256 {AA}\r\n");
         let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n";
+        let many = |sections: usize, lines| {
+            let lines = "a=x\r\n".repeat(lines);
+            (0..sections).map(|mid| format!("m=audio 9 X 111\r\na=mid:{mid}\r\n{lines}")).collect::<String>()
+        };
         let rows = [
             (audio.to_owned(), SignalRefusal::Fingerprint),
             (
@@ -444,12 +489,31 @@ mod tests {
             (format!("{good}m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"), SignalRefusal::BadSdp),
             (format!("{good}m=text 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n"), SignalRefusal::BadSdp),
             (format!("{good}{}", audio.repeat(MAX_SECTIONS + 1)), SignalRefusal::TooLarge),
-            (format!("{good}{audio}{}", "a=rid:x send\r\n".repeat(MAX_RIDS + 1)), SignalRefusal::TooLarge),
+            (format!("{good}{audio}{}", "a=x\r\n".repeat(MAX_LINES_OF_SECTION)), SignalRefusal::TooLarge),
+            (format!("{good}{}{audio}", "a=x\r\n".repeat(MAX_LINES_OF_SECTION)), SignalRefusal::TooLarge),
+            (format!("{good}{}", many(MAX_LINES / 500 + 1, 500)), SignalRefusal::TooLarge),
+            (format!("{good}{audio}a=ice-ufrag:abc\r\n"), SignalRefusal::BadSdp),
+            (format!("{good}{audio}a=ice-ufrag:{}\r\n", "x".repeat(257)), SignalRefusal::BadSdp),
+            (format!("{good}{audio}a=ice-pwd:{}\r\n", "x".repeat(21)), SignalRefusal::BadSdp),
             (format!("{good}a={}\r\n", "x".repeat(MAX_LINE)), SignalRefusal::TooLarge),
             ("x".repeat(MAX_SDP + 1), SignalRefusal::TooLarge),
         ];
         for (sdp, refusal) in rows {
             assert_eq!(outline(&sdp), Err(refusal), "{}", &sdp[..sdp.len().min(300)]);
+        }
+    }
+
+    #[test]
+    fn lines_of_which_much_would_be_made_are_counted_for_each_m_line() {
+        let good = format!("a=fingerprint:sha-256 {AA}\r\n");
+        for (prefix, most) in MAX_OF_KIND {
+            let section = |mid, count| {
+                let lines = format!("{prefix}1 x\r\n").repeat(count);
+                format!("m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:{mid}\r\n{lines}")
+            };
+            assert!(outline(&format!("{good}{}{}", section(0, most), section(1, most))).is_ok(), "{prefix}");
+            let one_more = format!("{good}{}", section(0, most + 1));
+            assert_eq!(outline(&one_more), Err(SignalRefusal::TooLarge), "{prefix}");
         }
     }
 

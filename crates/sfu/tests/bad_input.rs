@@ -74,6 +74,10 @@ fn descriptions_that_are_bombs_are_refused_and_change_nothing() {
         format!("{sdp}{}", "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(10_000)),
         format!("{sdp}{section}"),
         format!("{sdp}{}", (0..1_000).map(|rid| format!("a=rid:{rid} send\r\n")).collect::<String>()),
+        // What is made of these would take half a second each.
+        format!("{sdp}{}", (0..18_000).map(|ssrc| format!("a=ssrc:{ssrc} cname:x\r\n")).collect::<String>()),
+        format!("{sdp}{}", (0..8_000).map(|pt| format!("a=rtpmap:{pt} VP8/90000\r\n")).collect::<String>()),
+        format!("{sdp}{}", "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\r\n".repeat(8_000)),
     ];
     for (id, sdp) in (1_000..).zip(bombs) {
         stage.say_as(ATTACKER, |participant| Command::Offer {

@@ -27,6 +27,9 @@ const SHARED: u64 = 1_024;
 /// Forgetting idle keys reads every key; once in this time bounds what a flood of new keys makes it cost.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
+/// Bytes of an offer that count as one more.
+const OFFER_WEIGHT: usize = 16 * 1_024;
+
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -51,6 +54,9 @@ pub enum Action {
     Administer,
     /// A message on a session's socket: 40 a second, at most 120 at once.
     Message,
+    /// An offer is made: 4 a second and session, at most 128 at once; each [`OFFER_WEIGHT`] bytes of it are one more. A description of a
+    /// full room costs the media thread as much as a second of its sound.
+    Offer,
     /// A mute state is told to the whole room: 4 a second and session, at most 40 at once. In a full room one costs 100 rosters of 100.
     Mute,
     /// Something is said by a data channel: 5 a second and session, at most 20 at once.
@@ -64,7 +70,7 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Redeem,
         Self::OpenSocket,
         Self::Authenticate,
@@ -75,6 +81,7 @@ impl Action {
         Self::Cookie,
         Self::Administer,
         Self::Message,
+        Self::Offer,
         Self::Mute,
         Self::Say,
         Self::Issue,
@@ -95,6 +102,7 @@ impl Action {
             Self::Administer => (1_000, Duration::from_secs(2)),
             Self::Cookie => (300, Duration::from_secs(30)),
             Self::Message => (120, Duration::from_secs(3)),
+            Self::Offer => (128, Duration::from_secs(32)),
             Self::Mute => (40, Duration::from_secs(10)),
             Self::Say => (20, Duration::from_secs(4)),
             Self::SayInRoom => (200, Duration::from_secs(4)),
@@ -174,15 +182,28 @@ impl Limits {
 
     /// Counts one use; [`Refusal::Busy`] says how long to wait when there were too many.
     pub fn check(&self, action: Action, key: impl Into<Key>) -> Result<(), Refusal> {
+        self.check_weight(action, NonZeroU32::MIN, key)
+    }
+
+    /// Counts an offer of so many bytes, as [`Self::check`] does.
+    pub fn check_offer(&self, bytes: usize, key: impl Into<Key>) -> Result<(), Refusal> {
+        let weight = u32::try_from(bytes / OFFER_WEIGHT).unwrap_or(u32::MAX);
+        self.check_weight(Action::Offer, NonZeroU32::MIN.saturating_add(weight), key)
+    }
+
+    fn check_weight(&self, action: Action, weight: NonZeroU32, key: impl Into<Key>) -> Result<(), Refusal> {
         let Some((_, rates, measures)) = self.actions.iter().find(|(known, ..)| *known == action) else {
             return Ok(());
         };
         if measures.may_sweep() {
             rates.retain_recent();
         }
-        rates
-            .check_key(&key.into())
-            .map_err(|full| Refusal::Busy { retry_after: full.wait_time_from(self.clock.now()) })
+        match rates.check_key_n(&key.into(), weight) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(full)) => Err(Refusal::Busy { retry_after: full.wait_time_from(self.clock.now()) }),
+            // More than ever fits. What is so large is refused for that elsewhere.
+            Err(_) => Err(Refusal::Busy { retry_after: Duration::ZERO }),
+        }
     }
 }
 
@@ -302,6 +323,18 @@ mod tests {
         let limits = Limits::new();
         assert!((120..130).contains(&used_up(&limits, Action::Message, Key::Identity(1))));
         assert!(limits.check(Action::Message, Key::Identity(2)).is_ok());
+    }
+
+    #[test]
+    fn large_offers_are_fewer() {
+        let limits = Limits::new();
+        let at_once = |bytes: usize, session| {
+            (0..1_000).take_while(|_| limits.check_offer(bytes, Key::Identity(session)).is_ok()).count()
+        };
+        assert!((128..138).contains(&at_once(5_000, 1)));
+        assert_eq!(at_once(300 * 1_024, 2), 6);
+        assert_eq!(at_once(4 * 1_024 * 1_024, 3), 0, "more than there ever is");
+        assert_eq!(at_once(512 * 1_024, 3), 3);
     }
 
     #[test]

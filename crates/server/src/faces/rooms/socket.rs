@@ -196,7 +196,10 @@ impl Participant<'_> {
     async fn perform(&self, intent: Intent) -> Result<(), Refusal> {
         let (calls, seat) = (&self.app.calls, self.seat);
         match intent {
-            Intent::Offer(offer) => calls.offer(seat, offer),
+            Intent::Offer(offer) => {
+                self.app.limits.check_offer(offer.sdp.len(), Key::Identity(seat.session.0))?;
+                calls.offer(seat, offer)
+            }
             Intent::Answer { label, id, sdp } => calls.answer(seat, &label, id, sdp),
             Intent::Candidate { label, candidate } => calls.candidate(seat, &label, candidate),
             Intent::Mute { source, muted } => {

@@ -16,8 +16,8 @@ use sfu::{
 const MAX_OFFERS: usize = 20;
 /// Streams that were a session's screen once, and are not taken for a voice later.
 const MAX_PAST_SCREENS: usize = 8;
-/// What a client's descriptions by its data channel may come to when they are inflated, in bytes: in a second, and at once. The largest
-/// calls come to some hundred KiB a description.
+/// What a client's offers, and all its descriptions by its data channel when they are inflated, may come to, in bytes: in a second, and at
+/// once. The largest calls come to some hundred KiB a description.
 const READ_A_SECOND: usize = 2 * 1024 * 1024;
 const READ_AT_ONCE: usize = 4 * 1024 * 1024;
 /// What each of them costs at least: the engine works on it too. And what one costs that cannot be read.
@@ -101,7 +101,7 @@ pub(super) struct Session {
     screen: Option<String>,
     past_screens: VecDeque<String>,
     video: Option<String>,
-    /// Of descriptions by the data channel, as a bucket that leaks.
+    /// Of offers, and of all descriptions by the data channel, as a bucket that leaks.
     read: usize,
     read_at: Instant,
     pub(super) tally: Tally,
@@ -192,7 +192,7 @@ impl Session {
         self.last_offer == 0
     }
 
-    /// Whether one more description by the data channel is too much.
+    /// Whether one more description is too much.
     pub(super) fn is_too_much(&mut self, at: Instant) -> bool {
         let since = at.saturating_duration_since(self.read_at).as_millis();
         let gone = usize::try_from(since).unwrap_or(usize::MAX).saturating_mul(READ_A_SECOND / 1_000);
@@ -200,9 +200,18 @@ impl Session {
         self.read >= READ_AT_ONCE
     }
 
-    /// Notes the size of a description by the data channel.
+    /// Notes the size of a description.
     pub(super) fn has_described(&mut self, size: usize) {
         self.read = self.read.saturating_add(size.max(MIN_READ));
+    }
+
+    /// Notes a description of so many bytes, unless it is too much.
+    pub(super) fn may_describe(&mut self, size: usize, at: Instant) -> bool {
+        let may = !self.is_too_much(at);
+        if may {
+            self.has_described(size);
+        }
+        may
     }
 
     /// Notes an offer; returns its number, and what its m-lines carry as far as it is known.

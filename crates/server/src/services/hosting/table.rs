@@ -195,6 +195,10 @@ impl Table {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let (room, participant) = (session.place.room(), session.place.participant());
         match description {
+            // By the data channel it has been counted before it was inflated.
+            Description::Offer(sdp) if way == Way::Line && !session.may_describe(sdp.len(), at) => {
+                tracing::debug!("offers of a session that are too much are dropped");
+            }
             Description::Offer(sdp) => {
                 let (id, sources) = session.offers(way, streams, shares);
                 self.orders.give(room, Command::Offer { participant, id, sdp, sources });
