@@ -357,6 +357,11 @@ pub enum EventKind {
         /// Why.
         refusal: SignalRefusal,
     },
+    /// An offer of the participant that had given way to one of ours has come about all the same, by an answer: it counts as its last one.
+    TakenUp {
+        /// Of that offer.
+        id: u32,
+    },
     /// ICE and DTLS are up, and the certificate presented is the promised one.
     Connected,
     /// The participant has begun, or ceased, to speak.

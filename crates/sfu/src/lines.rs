@@ -47,6 +47,8 @@ pub(crate) struct Plan {
     pub asking: Vec<Mid>,
     /// Stopped m-lines, and those that take their places.
     pub replaced: Vec<(Mid, Mid)>,
+    /// M-lines of ours on which it lets the participant send what it would have sent by an offer that was passed over.
+    pub inviting: Vec<Mid>,
     opened: Vec<Mid>,
 }
 
@@ -100,6 +102,9 @@ impl Participant {
         let absent = self.outgoing.iter().filter(|track| track.mid.is_some() && !track.wanted).count();
         // It may send on an m-line that we opened.
         let it_sends: Vec<Mid> = self.negotiation.promises.iter().map(|promise| promise.mid).collect();
+        let passed_over = self.negotiation.passed_over.iter().flat_map(|offer| &offer.promises);
+        let would_send: Vec<Mid> = passed_over.map(|promise| promise.mid).collect();
+        let mut inviting = Vec::new();
         let mut changes = self.rtc.sdp_api();
         let voided = self.negotiation.lines.voided.iter().filter(|mid| !it_sends.contains(mid));
         voided.for_each(|mid| changes.stop_media(*mid));
@@ -120,9 +125,15 @@ impl Participant {
                     opened.push(mid);
                 }
                 // Nobody comes back to it.
-                Some(mid) if track.gone && !it_sends.contains(&mid) => {
+                Some(mid) if track.gone && !it_sends.contains(&mid) && !would_send.contains(&mid) => {
                     changes.stop_media(mid);
                     track.stopped = true;
+                }
+                Some(mid) if would_send.contains(&mid) => {
+                    let both = if track.wanted { Direction::SendRecv } else { Direction::RecvOnly };
+                    changes.set_direction(mid, both);
+                    inviting.push(mid);
+                    asking.extend(Some(mid).filter(|_| track.wanted && !track.active));
                 }
                 Some(mid) if track.wanted && !track.active && !track.declined => {
                     let both = it_sends.contains(&mid);
@@ -141,7 +152,7 @@ impl Participant {
             return None;
         }
         let (offer, pending) = changes.apply()?;
-        Some(Plan { sdp: offer.to_sdp_string(), pending, asking, replaced, opened })
+        Some(Plan { sdp: offer.to_sdp_string(), pending, asking, replaced, inviting, opened })
     }
 
     /// The places that may be taken. The participant may have taken some itself.

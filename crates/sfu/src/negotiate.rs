@@ -17,7 +17,7 @@ use crate::lock::Lock;
 use crate::names;
 use crate::participant::Participant;
 use crate::sdp::{self, Kind, Outline};
-use crate::sources::Promise;
+use crate::sources::{PassedOver, Promise};
 use crate::track::Format;
 
 /// An offer that has not been answered is repeated, word for word, since the participant may have applied it and its answer be lost.
@@ -25,6 +25,8 @@ const REPEAT_AFTER: Duration = Duration::from_secs(10);
 /// For how long after an answer those to the other copies of the offer may come; until then neither side begins anything. Were the
 /// participant to offer meanwhile, a copy that is still on its way would make it take that back, after we had accepted it.
 const ECHOES_WITHIN: Duration = Duration::from_secs(1);
+/// Answers of one participant that may be refused.
+const MOST_BAD_ANSWERS: u32 = 8;
 /// M-lines that one participant may send on.
 pub(crate) const MAX_PUBLISHED: usize = 16;
 
@@ -34,6 +36,8 @@ pub(crate) struct Negotiation {
     started: bool,
     next_id: u32,
     pending: Option<Pending>,
+    /// Answers to offers of ours that could not be read, or were another's.
+    bad_answers: u32,
     /// Answers to further copies of our last offer that may yet come, and until when.
     echoes: Option<(u32, Instant)>,
     /// Since when what the participant should receive may have changed.
@@ -48,6 +52,10 @@ pub(crate) struct Negotiation {
     /// What the participant sends on its m-lines, in their order.
     pub promises: Vec<Promise>,
     pub lines: Lines,
+    /// The last offer that gave way to ours, as far as ours did not let the participant do what it wanted.
+    pub passed_over: Option<PassedOver>,
+    /// That offer, once it has been made good.
+    pub taken_up: Option<u32>,
 }
 
 /// An offer of the participant that is yet to be looked at.
@@ -65,6 +73,8 @@ struct Pending {
     asking: Vec<Mid>,
     /// Stopped m-lines whose places it gives to others.
     replaced: Vec<Mid>,
+    /// M-lines of ours on which it lets the participant send.
+    inviting: Vec<Mid>,
     repeat_at: Instant,
     /// How often it has been repeated.
     repeats: u32,
@@ -172,6 +182,7 @@ impl Participant {
                 comes && self.profile.manners.waits_for_channel && !self.channels.any_open();
         }
         self.negotiation.promises = promises;
+        self.negotiation.passed_over = None;
         self.publish();
         self.settle_outgoing();
         self.settle_voided();
@@ -199,12 +210,21 @@ impl Participant {
     /// # Errors
     /// As [`SignalRefusal`] says.
     pub(crate) fn accept_answer(&mut self, now: Instant, id: u32, sdp: &str) -> Result<(), SignalRefusal> {
-        let outline = self.check(sdp)?;
-        let answer = SdpAnswer::from_sdp_string(&self.readable(sdp)).map_err(|_| SignalRefusal::BadSdp)?;
+        if self.negotiation.pending.as_ref().is_none_or(|pending| pending.id != id) {
+            self.negotiation.hear_echo();
+            return Ok(());
+        }
+        let read = self.check(sdp).and_then(|outline| {
+            let answer = SdpAnswer::from_sdp_string(&self.readable(sdp));
+            Ok((outline, answer.map_err(|_| SignalRefusal::BadSdp)?))
+        });
+        let (outline, answer) = read.inspect_err(|_| {
+            // Who cannot answer does not learn it, and each attempt costs.
+            self.negotiation.bad_answers += 1;
+            self.spent |= self.negotiation.bad_answers > MOST_BAD_ANSWERS;
+        })?;
         let insists = self.profile.manners.glare == Glare::Insist;
-        let is_answered = |pending: &mut Pending| {
-            pending.id == id && (!insists || sdp::mids(&pending.sdp).eq(outline.mids()))
-        };
+        let is_answered = |pending: &mut Pending| !insists || sdp::mids(&pending.sdp).eq(outline.mids());
         let Some(pending) = self.negotiation.pending.take_if(is_answered) else {
             self.negotiation.hear_echo();
             return Ok(());
@@ -219,6 +239,7 @@ impl Participant {
             self.spent = true;
             return Err(SignalRefusal::BadSdp);
         }
+        self.negotiation.taken_up = self.take_up(&outline, &pending.inviting);
         self.settle_outgoing();
         self.settle_stopped();
         for track in self.outgoing.iter_mut().filter(|track| track.wanted && !track.active) {
@@ -238,7 +259,7 @@ impl Participant {
             .take()
             .map(|due| self.negotiation.idle_from.map_or(due, |idle| idle.max(due)));
         let waited = due.map_or(Duration::ZERO, |due| self.negotiation.lock.kept_since(due));
-        let Plan { sdp, pending, asking, replaced, .. } = self.line_up()?;
+        let Plan { sdp, pending, asking, replaced, inviting, .. } = self.line_up()?;
         for track in self.outgoing.iter_mut().filter(|track| !track.wanted) {
             track.active = false;
         }
@@ -253,6 +274,7 @@ impl Participant {
             sdp: text,
             asking,
             replaced,
+            inviting,
             repeat_at,
             repeats: 0,
             insists_until,

@@ -45,8 +45,15 @@ impl Shard {
             Command::Answer { participant, id, sdp } => {
                 self.signal(now, participant, id, |member| member.accept_answer(now, id, &sdp));
                 if let Some(seat) = self.by_id.get(&participant).copied() {
+                    let mut taken_up = None;
                     if let Some(member) = self.seats.get_mut(seat) {
                         member.negotiation.is_answered(now);
+                        taken_up = member.negotiation.taken_up.take();
+                    }
+                    if let Some(id) = taken_up {
+                        self.tell_seat(seat, EventKind::TakenUp { id });
+                        self.settle_activity(seat);
+                        self.rewire_room_of(now, seat);
                     }
                     self.adapt(now, seat);
                     self.offer(now, seat);
@@ -89,7 +96,7 @@ impl Shard {
                 return;
             }
             if member.negotiation.insists(now, member.profile.manners.glare) {
-                return;
+                return member.pass_over(now, &offer);
             }
         }
         let HeldOffer { id, sdp, sources } = offer;

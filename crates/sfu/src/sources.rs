@@ -6,7 +6,7 @@ use std::time::Instant;
 use str0m::media::Mid;
 
 use crate::command::{ParticipantId, SignalRefusal, Source};
-use crate::negotiate::MAX_PUBLISHED;
+use crate::negotiate::{HeldOffer, MAX_PUBLISHED};
 use crate::participant::Participant;
 use crate::sdp::{Kind, Outline, Section};
 use crate::shard::Shard;
@@ -24,7 +24,56 @@ pub(crate) struct Promise {
     source: Option<Source>,
 }
 
+/// What an offer that gave way to ours would have sent on m-lines that we opened. Its author has taken it back, and has answered ours by
+/// what ours let it do; that it has more to send there it does not find out by itself (W3C WebRTC §4.7.3: what we did not offer to receive
+/// needs no negotiation). So we ask.
+#[derive(Debug)]
+pub(crate) struct PassedOver {
+    id: u32,
+    pub promises: Vec<Promise>,
+}
+
 impl Participant {
+    /// Passes over an offer of the participant.
+    pub(crate) fn pass_over(&mut self, now: Instant, offer: &HeldOffer) {
+        let outline = self.check(&offer.sdp);
+        let promises = outline.and_then(|outline| self.check_sources(&outline, &offer.sources));
+        let is_new_on_ours = |promise: &Promise| {
+            self.outgoing.iter().any(|track| track.mid == Some(promise.mid))
+                && !self.negotiation.promises.iter().any(|had| had.mid == promise.mid)
+        };
+        let promises: Vec<Promise> =
+            promises.unwrap_or_default().into_iter().filter(is_new_on_ours).collect();
+        self.negotiation.passed_over = None;
+        if !promises.is_empty() {
+            self.negotiation.passed_over = Some(PassedOver { id: offer.id, promises });
+            self.negotiation.offer_soon(now);
+        }
+    }
+
+    /// Takes what an answer sends on m-lines on which an offer of ours let it. Returns the offer that had promised it.
+    pub(crate) fn take_up(&mut self, outline: &Outline, inviting: &[Mid]) -> Option<u32> {
+        let PassedOver { id, promises } = self.negotiation.passed_over.take()?;
+        let sends = |mid: Mid| outline.sections.iter().any(|section| section.sends && section.mid == *mid);
+        let (invited, others): (Vec<_>, Vec<_>) =
+            promises.into_iter().partition(|promise| inviting.contains(&promise.mid));
+        self.negotiation.passed_over = (!others.is_empty()).then_some(PassedOver { id, promises: others });
+        let mut taken = false;
+        for mut promise in invited.into_iter().filter(|promise| sends(promise.mid)) {
+            let had = &self.negotiation.promises;
+            if had.len() >= MAX_PUBLISHED || had.iter().any(|had| had.mid == promise.mid) {
+                continue;
+            }
+            promise.source = promise.source.filter(|source| self.may_carry(had, promise.is_audio, *source));
+            self.negotiation.promises.push(promise);
+            taken = true;
+        }
+        if taken {
+            self.publish();
+        }
+        taken.then_some(id)
+    }
+
     /// What an offer promises.
     ///
     /// # Errors

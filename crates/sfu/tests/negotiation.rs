@@ -51,6 +51,28 @@ fn an_answer_that_cannot_be_applied_ends_that_connection() {
 }
 
 #[test]
+fn who_answers_what_nobody_can_read_is_not_listened_to_for_ever() {
+    let mut stage = couple(36);
+    stage.clients[1].keeps_answers = true;
+    stage.offer(0, &[Screen]);
+    stage.run(seconds(1));
+    let (id, sdp) = stage.clients[1].kept_answers.pop().unwrap();
+    let answer = |stage: &mut Stage, id, sdp: &str| {
+        let sdp = sdp.to_owned();
+        stage.say_as(1, |participant| Command::Answer { participant, id, sdp });
+        stage.run(Duration::from_millis(100));
+        let refused = |kind: &&EventKind| matches!(kind, EventKind::Refused { .. });
+        stage.events_of(1).iter().filter(refused).count()
+    };
+    assert_eq!(answer(&mut stage, id + 1, "v=0"), 0, "nobody has asked");
+    for number in 1..=8 {
+        assert_eq!(answer(&mut stage, id, &sdp.replace("m=video", "m=text")), number);
+    }
+    answer(&mut stage, id, "v=0");
+    assert_eq!(stage.events_of(1).last(), Some(&EventKind::Left(LeaveReason::Spent)));
+}
+
+#[test]
 fn an_offer_that_cannot_be_applied_ends_a_connection_only_if_there_is_something_to_lose() {
     let mut stage = couple(32);
     let late = stage.prepare();

@@ -32,6 +32,8 @@ class Peer {
     this.answered = false;
     this.senders = {};
     this.waitsForLock = null;
+    /** What is on its way to it; null: it arrives at once. */
+    this.held = null;
     /** Descriptions are worked off one by one, as the events of a socket are. */
     this.work = Promise.resolve();
 
@@ -74,8 +76,15 @@ class Peer {
 
   /** Takes what the plugin or the data channel brings. */
   signal(json, way = "plugin") {
+    if (this.held) return this.held.push([json, way]);
     this.work = this.work.then(() => this.take(JSON.parse(json), way)).catch((fault) => this.faults.push(`${fault}`));
     return this.work;
+  }
+
+  release() {
+    const held = this.held;
+    this.held = null;
+    for (const [json, way] of held) this.signal(json, way);
   }
 
   async take(message, way) {
@@ -298,5 +307,10 @@ window.hide = (session) => window.peers[session].removeStream(window.peers[sessi
 window.signal = (session, json) => window.peers[session]?.signal(json);
 window.close_ = (session) => window.peers[session].close();
 window.layers = (session) => window.peers[session].layers();
+window.hold = (session) => {
+  window.peers[session].held = [];
+};
+window.heldOffers = (session) => window.peers[session].held.filter(([json]) => JSON.parse(json).type === "offer").length;
+window.release = (session) => window.peers[session].release();
 window.ufrag = (session) => window.peers[session].ufrag();
 window.state = (session) => window.peers[session].state();

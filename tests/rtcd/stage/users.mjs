@@ -85,6 +85,20 @@ export class BrowserUser {
     return this.inPage("ufrag");
   }
 
+  /** What the server says stays on its way. */
+  hold() {
+    return this.inPage("hold");
+  }
+
+  heldOffers() {
+    return this.inPage("heldOffers");
+  }
+
+  /** It arrives. */
+  release() {
+    return this.inPage("release");
+  }
+
   state() {
     return this.inPage("state");
   }

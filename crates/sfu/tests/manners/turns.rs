@@ -201,3 +201,49 @@ fn nobody_begins_anything_while_a_copy_of_our_offer_may_be_on_its_way() {
         assert!((1..3).all(|publisher| stage.heard(first, publisher, Voice).packets > 40), "{what}");
     }
 }
+
+/// A browser puts what it begins to send on an m-line of ours that is free in that direction. Where its offer gave way it answers ours,
+/// by which it may only receive there, and thinks that all is said.
+#[test]
+fn what_a_passed_over_offer_would_send_on_an_m_line_of_ours_is_asked_for() {
+    let mut stage = Stage::new(70, Weather::FAIR);
+    let speaker = enter(&mut stage, &[Voice]);
+    let listener = enter(&mut stage, &[]);
+    stage.run(seconds(2));
+    let ours = stage.clients[listener].sending[0].mid.clone();
+    assert_eq!(direction(&stage, listener, &ours), "a=sendonly");
+    stage.clients[listener].keeps_answers = true;
+    enter(&mut stage, &[Voice]);
+    stage.run(seconds(1));
+    let (id, answer) = stage.clients[listener].kept_answers.pop().unwrap();
+    let speaks = |sdp: &str| on_m_line(sdp, &ours, "a=sendrecv\r\na=msid:s t");
+    let sdp = speaks(&answer).replace("a=setup:active", "a=setup:actpass");
+    let sources = BTreeMap::from([(ours.clone(), Voice)]);
+    stage.say_as(listener, |participant| Command::Offer { participant, id: 77, sdp, sources });
+    stage.run(Duration::from_millis(100));
+    assert_eq!(answers(&stage, listener), 1, "passed over");
+    stage.say_as(listener, |participant| Command::Answer { participant, id, sdp: answer });
+    stage.run(seconds(1));
+    assert_eq!(direction(&stage, listener, &ours), "a=sendrecv");
+    let (id, answer) = stage.clients[listener].kept_answers.pop().unwrap();
+    let before = offers(&stage, speaker);
+    stage.say_as(listener, |participant| Command::Answer { participant, id, sdp: speaks(&answer) });
+    stage.run(Duration::from_millis(500));
+    let taken_up = |kind: &EventKind| *kind == EventKind::TakenUp { id: 77 };
+    assert_eq!(count(&stage, listener, taken_up), 1);
+    assert_eq!(offers(&stage, speaker), before + 1, "the others are told");
+    assert!(
+        stage.clients[speaker].sending.iter().any(|sending| sending.publisher == stage.clients[listener].id)
+    );
+}
+
+/// Puts these lines in the place of the direction of an m-line.
+fn on_m_line(sdp: &str, mid: &str, lines: &str) -> String {
+    let mut sections: Vec<String> = sdp.split("\r\nm=").map(str::to_owned).collect();
+    let named = |section: &&mut String| section.contains(&format!("a=mid:{mid}\r\n"));
+    let section = sections.iter_mut().find(named).unwrap();
+    let directions = ["a=recvonly", "a=sendrecv", "a=inactive"];
+    let before = directions.iter().find(|direction| section.contains(**direction)).unwrap();
+    *section = section.replace(before, lines);
+    sections.join("\r\nm=")
+}

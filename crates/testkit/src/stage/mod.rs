@@ -480,6 +480,7 @@ impl Stage {
             | EventKind::Data { .. }
             | EventKind::Lock { .. }
             | EventKind::Tracks { .. }
+            | EventKind::TakenUp { .. }
             | EventKind::Delivered { .. }
             | EventKind::Left(_) => {}
         }
@@ -558,6 +559,7 @@ fn name(kind: &EventKind) -> String {
         EventKind::Answer { id, .. } => format!("answer {id}"),
         EventKind::Offer { id, sending, .. } => format!("offer {id} of {}", sending.len()),
         EventKind::Refused { id, refusal } => format!("refused {id}: {refusal}"),
+        EventKind::TakenUp { id } => format!("taken up {id}"),
         EventKind::Connected => "connected".into(),
         EventKind::Speaking(speaking) => format!("speaking {speaking}"),
         EventKind::ActiveSpeaker => "active speaker".into(),

@@ -230,6 +230,7 @@ impl Table {
             | EventKind::Data { .. }
             | EventKind::Lock { .. }
             | EventKind::Tracks { .. }
+            | EventKind::TakenUp { .. }
             | EventKind::Delivered { .. } => None,
             EventKind::Left(reason) => {
                 member.media = None;

@@ -41,6 +41,7 @@ impl Table {
                     self.end(id, Ending::Told);
                 }
             }
+            EventKind::TakenUp { id } => _ = session.answered_offer(id),
             EventKind::Connected => {
                 self.figures.connection_state("connected");
                 self.figures
