@@ -262,6 +262,7 @@ impl Pair {
             | EventKind::Data { .. }
             | EventKind::Lock { .. }
             | EventKind::Tracks { .. }
+            | EventKind::TakenUp { .. }
             | EventKind::Delivered { .. }
             | EventKind::Left(_) => {}
         }
