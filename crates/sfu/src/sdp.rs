@@ -17,7 +17,7 @@ pub(crate) const MAX_SECTIONS: usize = 288;
 /// Lines of one description. A browser in a full room writes about 15,000.
 const MAX_LINES: usize = 32_768;
 /// Payload types of one m-line.
-const MAX_FORMATS: usize = 128;
+const MAX_FORMATS: usize = 64;
 /// Lines of one m-line, and those of them of one kind: what is made of many of them grows with their square. Chromium writes at most 125,
 /// with three layers and all its codecs.
 const MAX_LINES_OF_SECTION: usize = 512;
