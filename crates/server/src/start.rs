@@ -394,6 +394,7 @@ fn channels_config(config: &Checked, sockets: &Sockets) -> ChannelsConfig {
         client_idle: face.client_idle,
         channel_idle: face.channel_idle,
         gone_on_revoke: face.gone_on_revoke,
+        server_ping: face.server_ping,
     }
 }
 

@@ -434,3 +434,16 @@ async fn v30_two_who_evict_each_other_are_held_apart() {
     }
     assert!((3..=4).contains(&takeovers) && refused > 10, "{takeovers} {refused}");
 }
+
+/// Reference 1.9: FreeSWITCH sends it after 30 s; ours where that is set.
+#[tokio::test]
+async fn a_client_that_says_nothing_is_pinged_where_that_is_set() {
+    let server = TestServer::start_verto(&[("server_ping_seconds", "1")]).await;
+    let channel = channel(&server, json!({})).await;
+    let mut member = Socket::member(server.verto(), &issue(&server, &channel, None).await).await;
+    for _ in 0..2 {
+        let ping = member.push().await;
+        assert_eq!(ping["method"], "verto.ping");
+        assert!(ping["params"]["serno"].as_u64().unwrap() > 1_700_000_000, "{ping}");
+    }
+}

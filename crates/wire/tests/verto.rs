@@ -9,7 +9,7 @@ use wire::Masked;
 use wire::verto::content::{NotKnown, Said, check_presence};
 use wire::verto::{
     self, Broadcast, Call, Credentials, Fault, Frame, Id, Info, Login, client_ready, error, event, gone,
-    info, message, punt, refused_in_result, result,
+    info, message, ping, punt, refused_in_result, result,
 };
 
 fn call(method: &str, params: Value) -> Call {
@@ -207,6 +207,10 @@ fn golden_bytes() {
         (
             event(1_000_000_003, &gone("C", "I@d"), "I", 2, "C"),
             r#"{"jsonrpc":"2.0","id":1000000003,"method":"verto.event","params":{"eventChannel":"C","eventData":"eyJwZWVyU3RhdHVzIjoiZ29uZSIsInBlZXJOYW1lIjoiIn0=","localBroadcast":true,"userid":"I@d","sessid":"I","eventSerno":2,"subscribedChannel":"C"}}"#,
+        ),
+        (
+            ping(1_000_000_004, 1_764_000_000),
+            r#"{"jsonrpc":"2.0","id":1000000004,"method":"verto.ping","params":{"serno":1764000000}}"#,
         ),
         (punt(1_000_000_001), r#"{"jsonrpc":"2.0","id":1000000001,"method":"verto.punt","params":{}}"#),
         (

@@ -212,6 +212,9 @@ section! {
         /// Whether the others of a channel are told "gone" in the name of a client that is revoked. Their pages then hang up on it, which is
         /// all that a server can do about media that go from browser to browser.
         gone_on_revoke: bool = Default "false",
+        /// Seconds without a message after which a client is sent `verto.ping`, 1 to 1000000; FreeSWITCH does so after 30. Whether somebody is
+        /// there is found out by WebSocket's own pings in any case. When it is not written: never, since some clients log it as an error.
+        server_ping_seconds: Count = Example "30",
     }
 }
 

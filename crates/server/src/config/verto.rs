@@ -35,6 +35,8 @@ pub struct Verto {
     pub channel_idle: Option<Duration>,
     /// Whether the others of a channel are told that a client has left when it was revoked.
     pub gone_on_revoke: bool,
+    /// After how long without a message a client is sent `verto.ping`; `None`: never.
+    pub server_ping: Option<Duration>,
     public_url: Option<PublicUrl>,
 }
 
@@ -119,6 +121,7 @@ impl Default for Verto {
             client_idle: DEFAULT_CLIENT_IDLE,
             channel_idle: None,
             gone_on_revoke: false,
+            server_ping: None,
             public_url: None,
         }
     }
@@ -164,6 +167,7 @@ impl Verto {
             client_idle: verto.client_idle_days.map_or(DEFAULT_CLIENT_IDLE, |set| days(set.value)),
             channel_idle: verto.channel_idle_days.map(|set| days(set.value)),
             gone_on_revoke: verto.gone_on_revoke.is_some_and(|set| set.value),
+            server_ping: verto.server_ping_seconds.map(|set| Duration::from_secs(set.value.0.into())),
             public_url,
         };
         Ok(enabled.then_some(checked))
@@ -264,7 +268,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("countersign.toml");
         let text = "[faces.verto]\nlisten = \"0.0.0.0:9\"\npublic_url = \"https://meet.example\"\nclient_idle_days = 1\n\
-             channel_idle_days = 2\ngone_on_revoke = true\nice_servers = [\"stun:a\", \"turn:b:1?transport=tcp\"]\nturn_secret = \"hunter2\"\n\
+             channel_idle_days = 2\ngone_on_revoke = true\nserver_ping_seconds = 30\nice_servers = [\"stun:a\", \"turn:b:1?transport=tcp\"]\nturn_secret = \"hunter2\"\n\
              turn_minutes = 7\n\
              [faces.verto.limits]\nmessage_bytes = 1\nmessages_per_second = 2\nmessage_burst = 3\nbroadcasts_per_second = 4\n\
              broadcast_burst = 5\nauthenticate_seconds = 6\nlogin_failures_per_socket = 7\nlogin_failures_per_minute = 8\n\
@@ -274,6 +278,7 @@ mod tests {
         let verto = load(Some(&file), [], &[]).unwrap().verto.unwrap();
         assert_eq!(verto.tls, Tls::SelfSigned);
         assert_eq!((verto.client_idle, verto.channel_idle, verto.gone_on_revoke), (DAY, Some(DAY * 2), true));
+        assert_eq!(verto.server_ping, Some(Duration::from_secs(30)));
         assert_eq!(verto.ice.urls, ["stun:a", "turn:b:1?transport=tcp"]);
         assert!(matches!(verto.ice.relay, RelayAccess::Shared { good_for, .. } if good_for.as_secs() == 420));
         assert!(!format!("{verto:?}").contains("hunter2"));

@@ -10,7 +10,9 @@ mod reply;
 mod request;
 
 pub use broadcast::Broadcast;
-pub use reply::{Fault, client_ready, error, event, gone, info, message, punt, refused_in_result, result};
+pub use reply::{
+    Fault, client_ready, error, event, gone, info, message, ping, punt, refused_in_result, result,
+};
 pub use request::{Call, Credentials, Frame, Id, Info, Login, Request};
 
 /// Levels of objects and arrays in one message (`docs/faces/verto.md`, "Limits").

@@ -129,6 +129,12 @@ pub fn punt(number: u64) -> String {
     push(number, "verto.punt", "{}")
 }
 
+/// Writes `verto.ping`, which wants no answer. `serno`: the time in seconds since 1970.
+#[must_use]
+pub fn ping(number: u64, serno: u64) -> String {
+    push(number, "verto.ping", &format!(r#"{{"serno":{serno}}}"#))
+}
+
 /// Writes `verto.event` for one who hears it. `shared` comes from [`super::Broadcast::shared`]; `serial` counts what came by this
 /// subscription, from 0.
 #[must_use]

@@ -14,7 +14,7 @@ use wire::verto;
 
 use super::connection::{Conversation, written};
 use super::upgrade::Face;
-use crate::ambient::random;
+use crate::ambient::{now, random};
 use crate::services::Door;
 use crate::services::exchange::{Line, Next, Over, Said};
 
@@ -76,16 +76,24 @@ async fn listen(
     mut stopping: watch::Receiver<bool>,
 ) {
     let deadline = Instant::now() + face.app.verto_limits.authenticate;
+    let ping = face.app.channels.server_ping();
+    let mut heard_at = Instant::now();
     loop {
         let heard = tokio::select! {
             biased;
             _ = line.over() => return,
             _ = stopping.wait_for(|stopping| *stopping) => Err(Over::Stopping),
             () = sleep_until(deadline), if conversation.is_stranger() => Err(Over::Denied),
+            () = sleep_until(heard_at + ping.unwrap_or_default()), if ping.is_some() && !conversation.is_stranger() => {
+                heard_at = Instant::now();
+                line.say(Said::Answer(verto::ping(face.next_push(), now().0 / 1_000)));
+                continue;
+            }
             heard = hearing.next() => heard,
         };
         match heard {
             Ok(frame) => {
+                heard_at = Instant::now();
                 line.room().await;
                 conversation.hear(&frame).await;
             }

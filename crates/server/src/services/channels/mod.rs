@@ -62,6 +62,8 @@ pub struct ChannelsConfig {
     pub channel_idle: Option<Duration>,
     /// Whether the others of a channel are told that a client has left when it was revoked.
     pub gone_on_revoke: bool,
+    /// After how long without a message a client is sent `verto.ping`; `None`: never.
+    pub server_ping: Option<Duration>,
 }
 
 /// What the live side has to be told, once the store has it.
@@ -130,6 +132,12 @@ impl Channels {
     #[must_use]
     pub fn public_url(&self) -> &PublicUrl {
         &self.config.public_url
+    }
+
+    /// After how long without a message a client is sent `verto.ping`; `None`: never.
+    #[must_use]
+    pub fn server_ping(&self) -> Option<Duration> {
+        self.config.server_ping
     }
 
     /// Says whether a socket may be opened by this door.

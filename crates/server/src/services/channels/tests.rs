@@ -43,6 +43,7 @@ impl Stage {
             .per_minute(Action::ClientDenied, limits.login_failures_per_minute);
         let config = ChannelsConfig {
             gone_on_revoke: false,
+            server_ping: None,
             public_url: PublicUrl::parse("https://meet.example").unwrap(),
             limits,
             ice: IceServers::default(),
