@@ -1,13 +1,11 @@
 //! Which connections are taken: so many of one address, so many in all.
 
 use std::{
-    future::{Ready, ready},
     io,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use axum_server::accept::Accept;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -56,7 +54,8 @@ impl Seating {
         }
     }
 
-    fn seat(&self, stream: TcpStream) -> io::Result<Seated> {
+    /// Gives a connection its seat.
+    pub(super) fn seat(&self, stream: TcpStream) -> io::Result<Seated> {
         let block = Peer::new(stream.peer_addr()?.ip()).block();
         let seat = self.0.enter(block).ok_or(io::ErrorKind::ConnectionRefused)?;
         stream.set_nodelay(true)?;
@@ -64,18 +63,8 @@ impl Seating {
     }
 }
 
-impl<S> Accept<TcpStream, S> for Seating {
-    type Stream = Seated;
-    type Service = S;
-    type Future = Ready<io::Result<(Seated, S)>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        ready(self.seat(stream).map(|seated| (seated, service)))
-    }
-}
-
 /// A connection with its seat, which is free again when the connection is gone, also after an upgrade.
-pub struct Seated {
+pub(super) struct Seated {
     stream: TcpStream,
     _seat: Seat,
 }
