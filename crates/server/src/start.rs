@@ -340,7 +340,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.media.stop();
+        // Not waited for: the end of the time for a stop has come, or nobody asked for one.
+        self.media.tell_to_stop();
         Whereabouts::remove(&self.data_dir);
     }
 }

@@ -31,19 +31,12 @@ const COMMANDS_PER_TURN: usize = 64;
 /// How often counters are copied out.
 const STATS_EVERY: Duration = Duration::from_secs(1);
 
-/// What the thread is told.
-#[derive(Debug)]
-pub(super) enum Order {
-    Command(Command),
-    Stop,
-}
-
 /// How a thread hears of others.
 pub(super) struct Ears {
     pub poll: Poll,
-    pub orders: Receiver<Order>,
+    pub commands: Receiver<Command>,
     pub mailbox: Arc<Mailbox>,
-    /// Set when a media thread has ended: the others follow.
+    /// Set when the threads are to end, or one has ended: the others follow. It overtakes every command.
     pub over: Arc<AtomicBool>,
 }
 
@@ -90,10 +83,10 @@ impl Driver {
         let mut buffers = Buffers::new()?;
         // mio tells of a socket once until it would block: one that was left unfinished is looked at again without waiting.
         let mut unfinished = vec![false; self.sockets.len()];
-        let mut more_orders = false;
+        let mut more_commands = false;
         loop {
             self.outlet.wake_others();
-            let busy = more_orders || unfinished.contains(&true) || !self.ready.is_empty();
+            let busy = more_commands || unfinished.contains(&true) || !self.ready.is_empty();
             let wait = if busy { Duration::ZERO } else { self.wait() };
             match self.ears.poll.poll(&mut ready, Some(wait)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -117,9 +110,9 @@ impl Driver {
                 self.shard.handle_timeout(now);
                 self.perform();
             }
-            match self.take_orders() {
-                Taken::All => more_orders = false,
-                Taken::Some => more_orders = true,
+            match self.take_commands() {
+                Taken::All => more_commands = false,
+                Taken::Some => more_commands = true,
                 Taken::Stop => return Ok(()),
             }
             self.publish(now);
@@ -251,21 +244,23 @@ impl Driver {
         }
     }
 
-    fn take_orders(&mut self) -> Taken {
+    fn take_commands(&mut self) -> Taken {
         if !self.outlet.is_clear() {
             self.outlet.pass_events();
         }
-        if !self.outlet.is_clear() {
-            return Taken::All;
-        }
         for _ in 0..COMMANDS_PER_TURN {
-            match self.ears.orders.try_recv() {
-                Ok(Order::Command(command)) => {
+            if self.ears.over.load(Ordering::Relaxed) {
+                return self.close();
+            }
+            if !self.outlet.is_clear() {
+                return Taken::All;
+            }
+            match self.ears.commands.try_recv() {
+                Ok(command) => {
                     self.shard.handle_command(Instant::now(), command);
                     self.perform();
                 }
-                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return self.close(),
-                Err(TryRecvError::Empty) if self.ears.over.load(Ordering::Relaxed) => return self.close(),
+                Err(TryRecvError::Disconnected) => return self.close(),
                 Err(TryRecvError::Empty) => return Taken::All,
             }
         }
@@ -326,3 +321,6 @@ enum Taken {
     Some,
     Stop,
 }
+
+#[cfg(test)]
+mod tests;
