@@ -11,6 +11,7 @@ use sfu::{Command, Datagram, Shard, Transport};
 use tokio::sync::watch;
 
 use super::figures::{ShardFigures, thread_cpu};
+use super::leavers::Leavers;
 use super::mailbox::{Letter, Mailbox};
 use super::outlet::Outlet;
 use super::sockets::{Buffers, MediaSocket};
@@ -27,6 +28,7 @@ const DATAGRAMS_IN_A_ROW: usize = 64;
 const COMPANY: Duration = Duration::from_micros(100);
 const OF_A_PICTURE: usize = 700;
 const FEW: usize = 16;
+/// Commands taken before packets get their turn, if they are cheap; a description may cost milliseconds, and ends the turn.
 const COMMANDS_PER_TURN: usize = 64;
 /// How often counters are copied out.
 const STATS_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +37,7 @@ const STATS_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Ears {
     pub poll: Poll,
     pub commands: Receiver<Command>,
+    pub leavers: Leavers,
     pub mailbox: Arc<Mailbox>,
     /// Set when the threads are to end, or one has ended: the others follow. It overtakes every command.
     pub over: Arc<AtomicBool>,
@@ -257,14 +260,44 @@ impl Driver {
             }
             match self.ears.commands.try_recv() {
                 Ok(command) => {
-                    self.shard.handle_command(Instant::now(), command);
-                    self.perform();
+                    if self.obey(command) == Cost::High {
+                        return Taken::Some;
+                    }
                 }
                 Err(TryRecvError::Disconnected) => return self.close(),
                 Err(TryRecvError::Empty) => return Taken::All,
             }
         }
         Taken::Some
+    }
+
+    fn obey(&mut self, command: Command) -> Cost {
+        let cost = match &command {
+            Command::Offer { participant, .. } | Command::Answer { participant, .. } => {
+                if self.ears.leavers.contains(*participant) {
+                    return Cost::Low;
+                }
+                Cost::High
+            }
+            Command::Leave { participant } => {
+                self.ears.leavers.come_to(*participant);
+                Cost::Low
+            }
+            Command::Join { .. }
+            | Command::Name { .. }
+            | Command::Lock { .. }
+            | Command::Unlock { .. }
+            | Command::Repeat { .. }
+            | Command::Candidate { .. }
+            | Command::Mute { .. }
+            | Command::View { .. }
+            | Command::Data { .. }
+            | Command::Deliver { .. }
+            | Command::CloseRoom(_) => Cost::Low,
+        };
+        self.shard.handle_command(Instant::now(), command);
+        self.perform();
+        cost
     }
 
     fn close(&mut self) -> Taken {
@@ -316,10 +349,17 @@ impl Drop for Over {
     }
 }
 
+#[derive(Debug, PartialEq)]
 enum Taken {
     All,
     Some,
     Stop,
+}
+
+#[derive(PartialEq)]
+enum Cost {
+    Low,
+    High,
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::advertise::{Advertise, AdvertisePort};
 use super::bound::Bound;
 use super::driver::{Driver, Ears, WAKE};
 use super::figures::ShardFigures;
+use super::leavers::Leavers;
 use super::mailbox::{Mailbox, wake};
 use super::names::Told;
 use super::outlet::{Outlet, Shared};
@@ -137,6 +138,7 @@ impl Drop for Door {
 /// A handle on one.
 struct Handle {
     commands: SyncSender<Command>,
+    leavers: Leavers,
     waker: Arc<Waker>,
     figures: watch::Receiver<ShardFigures>,
 }
@@ -248,7 +250,8 @@ impl MediaPool {
 
     fn order(&self, shard: usize, command: Command) -> Result<(), Busy> {
         let handle = self.shards.get(shard).ok_or(Busy)?;
-        handle.commands.try_send(command).map_err(|_| Busy)?;
+        let send = |command| handle.commands.try_send(command).map_err(|_| Busy);
+        handle.leavers.noting(command, send)?;
         wake(&handle.waker);
         Ok(())
     }
@@ -322,11 +325,13 @@ impl Base {
         let mut shard = Shard::new(config, seed, Instant::now())?;
         shard.set_shards(self.count);
         let Parts { poll, waker, mailbox, commands: (commands, queue) } = parts;
+        let leavers = Leavers::default();
         let (publish, figures) = watch::channel(ShardFigures::default());
-        let ears = Ears { poll, commands: queue, mailbox, over: Arc::clone(&self.over) };
+        let ears =
+            Ears { poll, commands: queue, leavers: leavers.clone(), mailbox, over: Arc::clone(&self.over) };
         let outlet = Outlet::new(index, self.ways.clone(), self.shared.clone());
         let driver = Driver::new(ears, shard, sockets, outlet, publish)?;
-        Ok((driver, Handle { commands, waker, figures }))
+        Ok((driver, Handle { commands, leavers, waker, figures }))
     }
 }
 
