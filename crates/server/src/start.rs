@@ -248,7 +248,8 @@ impl Running {
             serve_verto(socket, config, tls, app.clone(), Arc::clone(&metrics))
         });
         let verto = verto.transpose()?;
-        let routes = doors(routes, &public_url, config.http.proxy, Arc::clone(&metrics));
+        let routes = doors(routes, &public_url, config.http.proxy, Arc::clone(&metrics))
+            .layer(middleware::from_fn(faces::channels_in_their_namespace));
         let (tls, file) = certificate.map(|shown| (shown.config, shown.file)).unzip();
         let here = Whereabouts { address: sockets.main_address, certificate: file };
         let serving = |source| StartError::Listen { address: here.address, source };
