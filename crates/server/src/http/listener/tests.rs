@@ -119,6 +119,23 @@ async fn a_kept_connection_that_goes_silent_is_closed() {
 }
 
 #[tokio::test]
+async fn who_is_still_speaking_hears_the_refusal() {
+    const LENGTH: usize = 8_000_000;
+    for encryption in [Encryption::Off, Encryption::Tls] {
+        let door = Door::open(encryption, Seats::USUAL);
+        let mut said =
+            format!("POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: {LENGTH}\r\n\r\n").into_bytes();
+        said.resize(said.len() + LENGTH, b'x');
+        let heard = match encryption {
+            Encryption::Off => until_closed(door.connect().await, &said).await,
+            Encryption::Tls => until_closed(door.encrypted().await, &said).await,
+        };
+        let heard = String::from_utf8(heard).unwrap();
+        assert!(heard.starts_with("HTTP/1.1 404"), "{heard}");
+    }
+}
+
+#[tokio::test]
 async fn the_silent_do_not_keep_their_seats() {
     let door = Door::open(Encryption::Off, Seats { per_address: 2, total: 2 });
     // Taken in the order in which they come.
