@@ -11,6 +11,7 @@ use server::{config::Checked, whereabouts::Whereabouts};
 use crate::{
     cli::{ChannelSettings, ChannelsCommand, InviteCommand, ParticipantCommand, RealmsCommand, RoomCommand},
     pinned,
+    printing::say_line,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,15 +21,15 @@ pub(crate) fn room(config: &Checked, command: &RoomCommand) -> anyhow::Result<()
     match command {
         RoomCommand::Create { name } => {
             let made = server.call(Method::POST, &["rooms"], Some(json!({ "name": name })))?;
-            println!("{}", text(&made, "room_id"));
+            say_line!("{}", text(&made, "room_id"))?;
         }
         RoomCommand::List => {
             for room in list(&server.call(Method::GET, &["rooms"], None)?, "rooms") {
                 let inside = room["participants"].as_u64().unwrap_or_default();
-                println!("{}  {inside:>3} in  {}", text(room, "room_id"), text(room, "name"));
+                say_line!("{}  {inside:>3} in  {}", text(room, "room_id"), text(room, "name"))?;
             }
         }
-        RoomCommand::Show { room } => print_room(&server.call(Method::GET, &["rooms", room], None)?),
+        RoomCommand::Show { room } => print_room(&server.call(Method::GET, &["rooms", room], None)?)?,
         RoomCommand::End { room } => _ = server.call(Method::DELETE, &["rooms", room], None)?,
     }
     Ok(())
@@ -43,11 +44,11 @@ pub(crate) fn invite(config: &Checked, command: &InviteCommand) -> anyhow::Resul
             wish.extend(expires_in.map(|seconds| ("expires_in".to_owned(), json!(seconds))));
             wish.extend(permissions.as_ref().map(|list| ("permissions".to_owned(), json!(list))));
             let made = server.call(Method::POST, &["rooms", room, "invites"], Some(Value::Object(wish)))?;
-            println!("{}", text(&made, "url"));
+            say_line!("{}", text(&made, "url"))?;
         }
         InviteCommand::List { room } => {
             for invite in list(&server.call(Method::GET, &["rooms", room], None)?, "invites") {
-                print_invite(invite);
+                print_invite("", invite)?;
             }
         }
         InviteCommand::Revoke { room, invite } => {
@@ -69,12 +70,12 @@ pub(crate) fn realms(config: &Checked, command: &RealmsCommand) -> anyhow::Resul
         RealmsCommand::List => {
             for realm in list(&server.call(Method::GET, &["realms"], None)?, "realms") {
                 // Whoever registered it chose the id: nothing of it may reach the terminal as a command.
-                println!("{}  since {}", text(realm, "realm_id").escape_debug(), realm["created_at"]);
+                say_line!("{}  since {}", text(realm, "realm_id").escape_debug(), realm["created_at"])?;
             }
         }
         RealmsCommand::Add { id } => {
             let added = server.call(Method::POST, &["realms"], Some(json!({ "realm_id": id })))?;
-            println!("{}", text(&added, "key"));
+            say_line!("{}", text(&added, "key"))?;
         }
         RealmsCommand::Remove { id } => {
             let which = format!("?realm_id={}", percent_encoded(id));
@@ -89,21 +90,21 @@ pub(crate) fn channels(config: &Checked, command: &ChannelsCommand) -> anyhow::R
     match command {
         ChannelsCommand::List => {
             for channel in list(&server.call(Method::GET, &["channels"], None)?, "channels") {
-                print_channel(channel);
+                print_channel(channel)?;
             }
         }
         ChannelsCommand::Add { id, settings } => {
             let mut wish = wish(settings);
             wish.extend(id.as_ref().map(|id| ("channelId".to_owned(), json!(id))));
             let made = server.call(Method::POST, &["channels"], Some(Value::Object(wish)))?;
-            println!("{}", text(&made, "channelId"));
+            say_line!("{}", text(&made, "channelId"))?;
         }
         ChannelsCommand::Show { channel } => {
-            show_channel(&server.call(Method::GET, &["channels", channel], None)?);
+            show_channel(&server.call(Method::GET, &["channels", channel], None)?)?;
         }
         ChannelsCommand::Change { channel, settings } => {
             let change = Value::Object(wish(settings));
-            print_channel(&server.call(Method::PATCH, &["channels", channel], Some(change))?);
+            print_channel(&server.call(Method::PATCH, &["channels", channel], Some(change))?)?;
         }
         ChannelsCommand::Remove { channel } => {
             server.call(Method::DELETE, &["channels", channel], None)?;
@@ -114,7 +115,7 @@ pub(crate) fn channels(config: &Checked, command: &ChannelsCommand) -> anyhow::R
             wish.extend(ttl.map(|seconds| ("ttl".to_owned(), json!(seconds))));
             let path = ["channels", channel, "invitations"];
             let made = server.call(Method::POST, &path, Some(Value::Object(wish)))?;
-            println!("{}", text(&made, "link"));
+            say_line!("{}", text(&made, "link"))?;
         }
         ChannelsCommand::Revoke { channel, client } => {
             server.call(Method::DELETE, &["channels", channel, "clients", client], None)?;
@@ -143,21 +144,22 @@ fn wish(settings: &ChannelSettings) -> Map<String, Value> {
     wish
 }
 
-fn show_channel(channel: &Value) {
-    print_channel(channel);
+fn show_channel(channel: &Value) -> anyhow::Result<()> {
+    print_channel(channel)?;
     for setting in ["admission", "cookie_binding", "sessid_policy", "content", "delivery"] {
-        println!("  {setting} {}", channel.get(setting).and_then(Value::as_str).unwrap_or("off"));
+        say_line!("  {setting} {}", channel.get(setting).and_then(Value::as_str).unwrap_or("off"))?;
     }
-    println!("  capacity {}\n  origins {}\nclients:", channel["capacity"], words(channel, "origins"));
+    say_line!("  capacity {}\n  origins {}\nclients:", channel["capacity"], words(channel, "origins"))?;
     for client in list(channel, "clients") {
         let state = if client["connected"] == true { "here" } else { "away" };
-        println!("  {}  {state}  since {}", text(client, "clientId"), client["created"]);
+        say_line!("  {}  {state}  since {}", text(client, "clientId"), client["created"])?;
     }
+    Ok(())
 }
 
-fn print_channel(channel: &Value) {
+fn print_channel(channel: &Value) -> anyhow::Result<()> {
     let (id, topic) = (text(channel, "channelId"), text(channel, "topic"));
-    println!("{id}  {:>3} in  {}", channel["live"].as_u64().unwrap_or_default(), topic.escape_debug());
+    say_line!("{id}  {:>3} in  {}", channel["live"].as_u64().unwrap_or_default(), topic.escape_debug())
 }
 
 fn percent_encoded(text: &str) -> String {
@@ -170,7 +172,7 @@ fn percent_encoded(text: &str) -> String {
 
 pub(crate) fn sign_in(config: &Checked) -> anyhow::Result<()> {
     let made = Remote::of(config)?.call(Method::POST, &["sign-in-links"], None)?;
-    println!("{}", text(&made, "url"));
+    say_line!("{}", text(&made, "url"))?;
     Ok(())
 }
 
@@ -178,7 +180,7 @@ pub(crate) fn sign_in(config: &Checked) -> anyhow::Result<()> {
 pub(crate) fn audit(config: &Checked, limit: u16) -> anyhow::Result<()> {
     let page = Remote::of(config)?.call(Method::GET, &["audit", &format!("?limit={limit}")], None)?;
     for record in list(&page, "records") {
-        println!("{record}");
+        say_line!("{record}")?;
     }
     Ok(())
 }
@@ -256,29 +258,29 @@ fn words(value: &Value, field: &str) -> String {
     list(value, field).filter_map(Value::as_str).collect::<Vec<_>>().join(",")
 }
 
-fn print_room(room: &Value) {
-    println!("{}  {}", text(room, "room_id"), text(room, "name"));
-    println!("participants:");
+fn print_room(room: &Value) -> anyhow::Result<()> {
+    say_line!("{}  {}", text(room, "room_id"), text(room, "name"))?;
+    say_line!("participants:")?;
     for participant in list(room, "participants") {
         let state = if participant["connected"] == true { "here" } else { "away" };
         let (id, name) = (text(participant, "participant_id"), text(participant, "name"));
-        println!("  {id}  {state}  {}  {name}", words(participant, "permissions"));
+        say_line!("  {id}  {state}  {}  {name}", words(participant, "permissions"))?;
     }
-    println!("invites:");
+    say_line!("invites:")?;
     for invite in list(room, "invites") {
-        print!("  ");
-        print_invite(invite);
+        print_invite("  ", invite)?;
     }
+    Ok(())
 }
 
-fn print_invite(invite: &Value) {
+fn print_invite(indent: &str, invite: &Value) -> anyhow::Result<()> {
     let revoked = if invite["revoked"] == true { "  revoked" } else { "" };
-    println!(
-        "{}  {} of {} used  until {}  {}{revoked}",
+    say_line!(
+        "{indent}{}  {} of {} used  until {}  {}{revoked}",
         text(invite, "invite_id"),
         invite["used"],
         invite["uses"],
         invite["expires_at"],
         words(invite, "permissions"),
-    );
+    )
 }

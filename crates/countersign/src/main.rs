@@ -1,15 +1,11 @@
 //! The binary: flags, logging, start, stop.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the program that speaks to a terminal"
-)]
 
 mod admin;
 mod cli;
 mod import;
 mod logging;
 mod pinned;
+mod printing;
 mod serve;
 
 use std::process::ExitCode;
@@ -18,6 +14,7 @@ use clap::Parser;
 use server::config::{Checked, ConfigError, RTCDS_FILE};
 
 use cli::{Arguments, Command, ConfigCommand, ImportCommand};
+use printing::{NobodyReads, complain, reason, say, say_line};
 
 /// Exit status of a configuration that cannot be used; other failures have 1.
 const BAD_CONFIGURATION: u8 = 2;
@@ -27,8 +24,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<NobodyReads>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("countersign: {error:#}");
+            complain(format_args!("countersign: {}", reason(&error)));
             let bad_configuration = error.downcast_ref::<ConfigError>().is_some();
             ExitCode::from(if bad_configuration { BAD_CONFIGURATION } else { 1 })
         }
@@ -38,19 +36,19 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.command() {
         Command::Config { command: ConfigCommand::Print { rtcd: true, .. } } => {
-            print!("{}", server::config::rtcd_markdown());
+            say(server::config::rtcd_markdown())?;
         }
         Command::Config { command: ConfigCommand::Print { markdown: true, .. } } => {
-            print!("{}", server::config::markdown());
+            say(server::config::markdown())?;
         }
         Command::Config { command: ConfigCommand::Print { markdown: false, .. } } => {
-            print!("{}", server::config::example());
+            say(server::config::example())?;
         }
         Command::Config { command: ConfigCommand::Check } => {
             for warning in load(arguments)?.warnings {
-                eprintln!("warning: {warning}");
+                complain(format_args!("warning: {warning}"));
             }
-            println!("ok");
+            say_line!("ok")?;
         }
         Command::Serve => serve::serve(load(arguments)?)?,
         Command::Room { command } => admin::room(&load(arguments)?, &command)?,

@@ -188,8 +188,60 @@ fn two_servers_do_not_share_a_folder() {
     let first = Serving::start(folder.path(), &["serve"]);
     let second = run(folder.path(), &["serve"]);
     assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(said.lines().last(), Some("countersign: another server uses the data folder data"), "{said}");
     assert!(!printed(folder.path(), &["room", "create", "Still there"]).is_empty());
     assert_eq!(first.stop().0, Some(0));
+}
+
+#[test]
+fn a_start_that_fails_tells_each_cause_once_and_the_setting() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap();
+    let missing = "No such file or directory (os error 2)";
+    let files = ["--set", "http.tls=files", "--set", "http.cert_file=/nope", "--set", "http.key_file=/nope"];
+    let listen = ["--set", &format!("http.listen={taken}")];
+    let media = ["--set", &format!("media.listen_tcp={taken}")];
+    let in_use = "Address already in use (os error 98)";
+    let hint = "[media] listen_tcp = [] does without";
+    for (arguments, expected) in [
+        (files.as_slice(), format!("http.cert_file: /nope: {missing}")),
+        (&listen, format!("cannot listen on {taken}: {in_use}")),
+        (&media, format!("cannot bind TCP {taken}: {in_use}; {hint}")),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = run(folder.path(), &[arguments, &["serve"]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.lines().last(), Some(format!("countersign: {expected}").as_str()), "{said}");
+    }
+}
+
+#[test]
+fn what_nobody_reads_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(folder.path(), &["serve"]);
+    assert!(!printed(folder.path(), &["room", "create", "Standup"]).is_empty());
+    for command in [
+        ["config", "print"].as_slice(),
+        &["config", "print", "--markdown"],
+        &["config", "check"],
+        &["audit"],
+        &["room", "list"],
+        &["sign-in"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = countersign(folder.path(), command).stdout(writer).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command:?}");
+        assert!(output.status.success(), "{command:?}");
+    }
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = countersign(folder.path(), &["audit"]).stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "countersign: cannot print: No space left on device (os error 28)\n");
+    assert_eq!(output.status.code(), Some(1));
+    drop(serving);
 }
 
 #[test]

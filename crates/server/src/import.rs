@@ -12,7 +12,7 @@ use wire::rtcd::bitcask::{self, Damage, Next};
 use crate::ambient::now;
 use crate::audit::{Act, entry};
 use crate::config::Checked;
-use crate::folder_lock::FolderLock;
+use crate::folder_lock::{FolderLock, NotTaken};
 
 /// rtcd begins another file after 1 MiB.
 const LONGEST_FILE: u64 = 16 * 1_024 * 1_024;
@@ -53,13 +53,8 @@ pub enum ImportError {
     #[error(transparent)]
     Folder(#[from] backend::FolderError),
     /// The server runs, or the folder cannot be written.
-    #[error("the data folder {} cannot be taken, perhaps by a running server: {source}", folder.display())]
-    Taken {
-        /// Which.
-        folder: PathBuf,
-        /// From the operating system.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Taken(#[from] NotTaken),
     /// Our own store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,8 +89,7 @@ pub async fn rtcd(config: &Checked, data_source: &Path) -> Result<Imported, Impo
     let realms = realms?;
 
     folder::prepare(&config.data_dir)?;
-    let _lock = FolderLock::take(&config.data_dir)
-        .map_err(|source| ImportError::Taken { folder: config.data_dir.clone(), source })?;
+    let _lock = FolderLock::take(&config.data_dir)?;
     let store = Store::open(&config.store_file).await?;
     let detail = format!("{} clients of rtcd", realms.len());
     let act = Act { actor: "import", action: "realm.import", subject: "", from: None, detail: &detail };

@@ -19,7 +19,7 @@ use crate::{
     app::{App, Parts, Tasks},
     config::{self, Checked, Proxy, PublicUrl, Tls},
     faces,
-    folder_lock::FolderLock,
+    folder_lock::{FolderLock, NotTaken},
     http::{
         connections::{Seating, Seats},
         doors,
@@ -42,13 +42,8 @@ pub enum StartError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// Another server runs on this data folder, or it cannot be written.
-    #[error("the data folder {} cannot be taken, perhaps by another server: {source}", folder.display())]
-    Taken {
-        /// Which.
-        folder: PathBuf,
-        /// From the operating system.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Taken(#[from] NotTaken),
     /// The store cannot be opened.
     #[error("the store {}: {source}", file.display())]
     Store {
@@ -63,6 +58,14 @@ pub enum StartError {
     /// There is no usable certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// What the operator gave is no usable certificate.
+    #[error("{key}: {source}")]
+    Certificate {
+        /// The setting that names its file.
+        key: String,
+        /// Why.
+        source: TlsError,
+    },
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -179,8 +182,7 @@ impl Ground {
     async fn prepare(config: Checked) -> Result<Self, StartError> {
         let folder = config.data_dir.as_path();
         folder::prepare(folder)?;
-        let lock = FolderLock::take(folder)
-            .map_err(|source| StartError::Taken { folder: folder.to_owned(), source })?;
+        let lock = FolderLock::take(folder)?;
         let token = folder::admin_token(folder, ambient::random()?)?;
         let admin_token = hash(TokenKind::Admin, &token)
             .map_err(|_| FolderError::MalformedToken { file: folder.join("admin-token") })?;
@@ -193,10 +195,11 @@ impl Ground {
         let public_url = config.http.public_url(sockets.main_address);
         let channels = channels_config(&config, &sockets);
         let names = names(&sockets.bound(), [&public_url, &channels.public_url]);
-        let show = |tls: &Tls| certificate(tls, &config.data_dir, &names);
-        let certificate = show(&config.http.tls)?;
-        let rtcd_certificate = config.rtcd.as_ref().map_or(Ok(None), |rtcd| show(&rtcd.tls))?;
-        let verto_certificate = config.verto.as_ref().map_or(Ok(None), |verto| show(&verto.tls))?;
+        let show = |section, tls: &Tls| certificate(section, tls, &config.data_dir, &names);
+        let certificate = show("http", &config.http.tls)?;
+        let rtcd_certificate = config.rtcd.as_ref().map_or(Ok(None), |rtcd| show("faces.rtcd", &rtcd.tls))?;
+        let verto_certificate =
+            config.verto.as_ref().map_or(Ok(None), |verto| show("faces.verto", &verto.tls))?;
         Ok(Self {
             config,
             lock,
@@ -249,7 +252,8 @@ impl Running {
             serve_verto(socket, config, tls, app.clone(), Arc::clone(&metrics))
         });
         let verto = verto.transpose()?;
-        let routes = doors(routes, &public_url, config.http.proxy, Arc::clone(&metrics));
+        let routes = doors(routes, &public_url, config.http.proxy, Arc::clone(&metrics))
+            .layer(middleware::from_fn(faces::channels_in_their_namespace));
         let (tls, file) = certificate.map(|shown| (shown.config, shown.file)).unzip();
         let here = Whereabouts { address: sockets.main_address, certificate: file };
         let serving = |source| StartError::Listen { address: here.address, source };
@@ -341,7 +345,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.media.stop();
+        // Not waited for: the end of the time for a stop has come, or nobody asked for one.
+        self.media.tell_to_stop();
         Whereabouts::remove(&self.data_dir);
     }
 }
@@ -434,10 +439,24 @@ struct Certificate {
     file: PathBuf,
 }
 
-fn certificate(tls: &Tls, folder: &Path, names: &[String]) -> Result<Option<Certificate>, StartError> {
+/// Returns what a listener shows that is configured in this section.
+fn certificate(
+    section: &str,
+    tls: &Tls,
+    folder: &Path,
+    names: &[String],
+) -> Result<Option<Certificate>, StartError> {
     let (config, file) = match tls {
         Tls::Off => return Ok(None),
-        Tls::Files { cert, key } => (tls::from_files(cert, key)?, absolute(cert)),
+        Tls::Files { cert, key } => {
+            let of = |key: &str| {
+                let key = format!("{section}.{key}");
+                |source| StartError::Certificate { key, source }
+            };
+            let chain = tls::chain(cert).map_err(of("cert_file"))?;
+            let private = tls::private_key(key).map_err(of("key_file"))?;
+            (tls::showing(chain, private).map_err(of("cert_file"))?, absolute(cert))
+        }
         Tls::SelfSigned => {
             let made = tls::self_signed(folder, names, SystemTime::now())?;
             (made, absolute(&folder.join(tls::CERTIFICATE_FILE)))

@@ -68,6 +68,36 @@ async fn what_an_operator_does_not_say_fits_what_is_configured() {
 }
 
 #[tokio::test]
+async fn below_the_path_of_the_channels_every_problem_has_their_form() {
+    let server = TestServer::start_verto(&[]).await;
+    let ours = "urn:countersign";
+    let theirs = "urn:countersign:problem";
+    let below = format!("/v1/admin/channels/{STRANGE}/nothing/at/all");
+    let table = [
+        (Method::PUT, "/v1/admin/channels", 405, theirs, "method-not-allowed"),
+        (
+            Method::GET,
+            &format!("/v1/admin/channels/{STRANGE}/invitations"),
+            405,
+            theirs,
+            "method-not-allowed",
+        ),
+        (Method::GET, "/v1/admin/channels/", 404, theirs, "not-found"),
+        (Method::GET, &below, 404, theirs, "not-found"),
+        (Method::GET, "/v1/admin/channelses", 404, ours, "not-found"),
+        (Method::PUT, "/v1/admin/rooms", 405, ours, "method-not-allowed"),
+    ];
+    for (method, path, expected, namespace, code) in table {
+        let (status, problem) = answer(server.admin(method.clone(), path)).await;
+        assert_eq!(
+            (status.as_u16(), &problem["type"]),
+            (expected, &json!(format!("{namespace}:{code}"))),
+            "{method} {path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_operator_is_told_what_is_wrong() {
     let server = TestServer::start_verto(&[("limits.capacity_max", "20")]).await;
     let channel = server.create_channel(&json!({})).await;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use testkit::clients::verto::{Credential, Socket, channel, issue, start};
 use testkit::server::TestServer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -142,6 +144,34 @@ async fn v11_what_is_too_large_or_no_text_closes() {
     let mut socket = Socket::open(at).await;
     socket.say(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#, "x".repeat(65_000))).await;
     assert_eq!(said(&socket.next().await.unwrap()).0, -32000, "up to the limit it is read");
+}
+
+#[tokio::test]
+async fn who_is_still_speaking_hears_why_the_socket_is_closed() {
+    const LENGTH: u32 = 8_000_000;
+    const CLOSED_FOR_SIZE: [u8; 4] = [0x88, 2, 0x03, 0xf1];
+    let server = server().await;
+    // A text frame, and a mask that changes nothing (RFC 6455 §5.2).
+    let mut frame = vec![0x81, 0x80 | 127];
+    frame.extend(u64::from(LENGTH).to_be_bytes());
+    frame.extend([0; 4]);
+    frame.extend((0..LENGTH).map(|_| b'x'));
+    for _ in 0..5 {
+        let mut socket = TcpStream::connect(server.verto()).await.unwrap();
+        let key = "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13";
+        let upgrade = format!(
+            "GET /verto HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n{key}\r\n\r\n"
+        );
+        socket.write_all(upgrade.as_bytes()).await.unwrap();
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"\r\n\r\n") {
+            heard.push(socket.read_u8().await.unwrap());
+        }
+        socket.write_all(&frame).await.expect("all is taken");
+        heard.clear();
+        socket.read_to_end(&mut heard).await.expect("the connection is not reset");
+        assert_eq!(heard, CLOSED_FOR_SIZE);
+    }
 }
 
 #[tokio::test]

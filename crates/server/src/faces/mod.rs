@@ -9,6 +9,8 @@ pub mod verto;
 
 use axum::Router;
 
+pub(crate) use admin::channels::in_their_namespace as channels_in_their_namespace;
+
 use crate::app::App;
 
 /// The routes of the main listener: `/v1/rooms/`, `/v1/admin/`, `/v1/console/`, and the console's pages. Where there is no verto face,

@@ -1,16 +1,17 @@
 //! Which connections are taken: so many of one address, so many in all.
 
 use std::{
-    future::{Ready, ready},
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use axum_server::accept::Accept;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
+    runtime::Handle,
+    time::timeout,
 };
 
 use super::{
@@ -18,6 +19,11 @@ use super::{
     peer::Peer,
 };
 use crate::config::Proxy;
+
+/// How long, and how much, is read of a connection that we are done with, and thrown away. A socket that is closed with bytes unread
+/// resets the connection, and what we have said last, such as why we close, is lost on its way.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 16 * 1_024 * 1_024;
 
 /// How many connections a listener takes.
 #[derive(Debug, Clone, Copy)]
@@ -56,28 +62,54 @@ impl Seating {
         }
     }
 
-    fn seat(&self, stream: TcpStream) -> io::Result<Seated> {
+    /// Gives a connection its seat.
+    pub(super) fn seat(&self, stream: TcpStream) -> io::Result<Seated> {
         let block = Peer::new(stream.peer_addr()?.ip()).block();
         let seat = self.0.enter(block).ok_or(io::ErrorKind::ConnectionRefused)?;
         stream.set_nodelay(true)?;
-        Ok(Seated { stream, _seat: seat })
+        Ok(Seated { open: Some((stream, seat)) })
     }
 }
 
-impl<S> Accept<TcpStream, S> for Seating {
-    type Stream = Seated;
-    type Service = S;
-    type Future = Ready<io::Result<(Seated, S)>>;
+/// A connection with its seat, also after an upgrade. Dropped, it says that nothing more will come, lingers, and then frees the seat.
+pub(super) struct Seated {
+    /// Taken by the drop alone.
+    open: Option<(TcpStream, Seat)>,
+}
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        ready(self.seat(stream).map(|seated| (seated, service)))
+impl Seated {
+    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        self.open.as_mut().map(|(stream, _)| Pin::new(stream)).ok_or(io::ErrorKind::NotConnected.into())
     }
 }
 
-/// A connection with its seat, which is free again when the connection is gone, also after an upgrade.
-pub struct Seated {
-    stream: TcpStream,
-    _seat: Seat,
+impl Drop for Seated {
+    fn drop(&mut self) {
+        // Nobody owns the task: it ends by itself. Outside a runtime the connection is just closed.
+        if let (Some((stream, seat)), Ok(runtime)) = (self.open.take(), Handle::try_current()) {
+            runtime.spawn(linger(stream, seat));
+        }
+    }
+}
+
+/// Ends our half, and throws away what still comes until the other side ends its half, too.
+async fn linger(mut stream: TcpStream, _seat: Seat) {
+    let ending = async {
+        stream.shutdown().await?;
+        let mut left = LINGER_BYTES;
+        while left > 0 {
+            stream.readable().await?;
+            // The memory is needed for the moment of this call only.
+            match stream.try_read(&mut [0; 16 * 1_024]) {
+                Ok(0) => break,
+                Ok(length) => left = left.saturating_sub(length),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        io::Result::Ok(())
+    };
+    _ = timeout(LINGER, ending).await;
 }
 
 impl AsyncRead for Seated {
@@ -86,13 +118,13 @@ impl AsyncRead for Seated {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        self.stream()?.poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Seated {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        self.stream()?.poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -100,18 +132,18 @@ impl AsyncWrite for Seated {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        self.stream()?.poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.open.as_ref().is_some_and(|(stream, _)| stream.is_write_vectored())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.stream()?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.stream()?.poll_shutdown(cx)
     }
 }

@@ -7,35 +7,45 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, middleware};
-use axum_server::{
-    Handle,
-    tls_rustls::{RustlsAcceptor, RustlsConfig},
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+    middleware,
 };
+use hyper::{body::Incoming, server::conn::http1, service::Service, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioTimer},
-    server::conn::auto::Builder,
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
 };
 use rustls::ServerConfig;
-use tokio::task::JoinHandle;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net, pin,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
 
 use super::{
-    connections::{Seating, Seats},
+    connections::{Seated, Seating, Seats},
     host,
 };
 use crate::config::Proxy;
 
-/// From the first byte awaited to the end of the headers; also how long a kept connection may be idle.
+/// From the beginning of a connection, or from the last answer, to the end of the next headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes buffered for one connection, headers included; more is answered with 431.
 const BUFFER_LIMIT: usize = 32 * 1_024;
 const MAX_HEADERS: usize = 64;
+/// Until the next try when the operating system gives no connection, for want of file descriptors mostly.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// A listener that serves; dropping it cuts off everything.
 pub struct Listening {
     address: SocketAddr,
-    handle: Handle<SocketAddr>,
+    stop: watch::Sender<Option<Duration>>,
     task: JoinHandle<()>,
 }
 
@@ -66,20 +76,19 @@ pub fn serve_with(
     header_timeout: Duration,
 ) -> io::Result<Listening> {
     let address = listener.local_addr()?;
-    let handle = Handle::new();
-    let server = axum_server::from_tcp(listener)?.handle(handle.clone());
-    let service =
-        router.layer(middleware::from_fn(host::named)).into_make_service_with_connect_info::<SocketAddr>();
-    let task = match tls {
-        None => spawn(tuned(server.acceptor(seating), header_timeout).serve(service)),
-        Some(config) => {
-            let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(config))
-                .handshake_timeout(TLS_HANDSHAKE_TIMEOUT)
-                .acceptor(seating);
-            spawn(tuned(server.acceptor(acceptor), header_timeout).serve(service))
-        }
-    };
-    Ok(Listening { address, handle, task })
+    let listener = net::TcpListener::from_std(listener)?;
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(BUFFER_LIMIT)
+        .max_headers(MAX_HEADERS);
+    // With its state a router is made ready once, else for each request.
+    let router = router.layer(middleware::from_fn(host::named)).with_state(());
+    let reception =
+        Reception { tls: tls.map(TlsAcceptor::from), http, routes: TowerToHyperService::new(router) };
+    let (stop, stopping) = watch::channel(None);
+    let task = tokio::spawn(take_in(listener, seating, Arc::new(reception), stopping));
+    Ok(Listening { address, stop, task })
 }
 
 impl Listening {
@@ -91,7 +100,7 @@ impl Listening {
 
     /// Takes no more connections, lets requests under way finish for `grace`, then cuts them off. WebSockets are their face's business.
     pub fn stop_accepting(&self, grace: Duration) {
-        self.handle.graceful_shutdown(Some(grace));
+        self.stop.send_replace(Some(grace));
     }
 
     /// Waits until the last connection is gone; after [`Self::stop_accepting`].
@@ -102,31 +111,83 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.handle.shutdown();
         self.task.abort();
     }
 }
 
-fn tuned<A>(
-    mut server: axum_server::Server<SocketAddr, A>,
-    header_timeout: Duration,
-) -> axum_server::Server<SocketAddr, A> {
-    let builder = server.http_builder();
-    // Not `Server::http1_only`, which would also forbid upgrades. Without it the first bytes are awaited for ever, to tell HTTP/2.
-    *builder = std::mem::replace(builder, Builder::new(TokioExecutor::new())).http1_only();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .max_buf_size(BUFFER_LIMIT)
-        .max_headers(MAX_HEADERS);
-    server
+/// Takes connections until told to stop, and then waits for them. Dropped, it cuts them off.
+async fn take_in(
+    listener: net::TcpListener,
+    seating: Seating,
+    reception: Arc<Reception>,
+    mut stopping: watch::Receiver<Option<Duration>>,
+) {
+    let mut connections = JoinSet::new();
+    let at_stop = stopping.clone();
+    let grace = loop {
+        tokio::select! {
+            biased;
+            grace = told_to_stop(&mut stopping) => break grace,
+            // What has ended is forgotten.
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                // Who gets no seat is gone with this.
+                Ok((stream, from)) => if let Ok(seated) = seating.seat(stream) {
+                    connections.spawn(Arc::clone(&reception).receive(seated, from, at_stop.clone()));
+                },
+                Err(_) => sleep(ACCEPT_AGAIN).await,
+            },
+        }
+    };
+    // Whoever comes is refused from here on.
+    drop(listener);
+    let all_gone = async { while connections.join_next().await.is_some() {} };
+    _ = timeout(grace, all_gone).await;
 }
 
-fn spawn(serving: impl Future<Output = io::Result<()>> + Send + 'static) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "a listener ended");
-        }
-    })
+/// Waits for the stop, and returns its grace: none when nobody holds the listener any more.
+async fn told_to_stop(stopping: &mut watch::Receiver<Option<Duration>>) -> Duration {
+    stopping.wait_for(Option::is_some).await.ok().and_then(|grace| *grace).unwrap_or_default()
 }
+
+/// How one connection is served. Only HTTP/1.1 is: what tells the versions apart would await its first bytes for ever.
+struct Reception {
+    tls: Option<TlsAcceptor>,
+    http: http1::Builder,
+    routes: TowerToHyperService<Router>,
+}
+
+impl Reception {
+    async fn receive(
+        self: Arc<Self>,
+        stream: Seated,
+        from: SocketAddr,
+        stopping: watch::Receiver<Option<Duration>>,
+    ) {
+        let Some(tls) = &self.tls else { return self.converse(stream, from, stopping).await };
+        if let Ok(Ok(stream)) = timeout(TLS_HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+            self.converse(stream, from, stopping).await;
+        }
+    }
+
+    async fn converse<S>(&self, stream: S, from: SocketAddr, mut stopping: watch::Receiver<Option<Duration>>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(from));
+            self.routes.call(request)
+        });
+        let conversation = self.http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        pin!(conversation);
+        // How it ends is the client's business.
+        tokio::select! {
+            _ = conversation.as_mut() => return,
+            _ = told_to_stop(&mut stopping) => conversation.as_mut().graceful_shutdown(),
+        }
+        _ = conversation.await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use sfu::{Command, Datagram, Shard, Transport};
 use tokio::sync::watch;
 
 use super::figures::{ShardFigures, thread_cpu};
+use super::leavers::Leavers;
 use super::mailbox::{Letter, Mailbox};
 use super::outlet::Outlet;
 use super::sockets::{Buffers, MediaSocket};
@@ -27,23 +28,18 @@ const DATAGRAMS_IN_A_ROW: usize = 64;
 const COMPANY: Duration = Duration::from_micros(100);
 const OF_A_PICTURE: usize = 700;
 const FEW: usize = 16;
+/// Commands taken before packets get their turn, if they are cheap; a description may cost milliseconds, and ends the turn.
 const COMMANDS_PER_TURN: usize = 64;
 /// How often counters are copied out.
 const STATS_EVERY: Duration = Duration::from_secs(1);
 
-/// What the thread is told.
-#[derive(Debug)]
-pub(super) enum Order {
-    Command(Command),
-    Stop,
-}
-
 /// How a thread hears of others.
 pub(super) struct Ears {
     pub poll: Poll,
-    pub orders: Receiver<Order>,
+    pub commands: Receiver<Command>,
+    pub leavers: Leavers,
     pub mailbox: Arc<Mailbox>,
-    /// Set when a media thread has ended: the others follow.
+    /// Set when the threads are to end, or one has ended: the others follow. It overtakes every command.
     pub over: Arc<AtomicBool>,
 }
 
@@ -90,10 +86,10 @@ impl Driver {
         let mut buffers = Buffers::new()?;
         // mio tells of a socket once until it would block: one that was left unfinished is looked at again without waiting.
         let mut unfinished = vec![false; self.sockets.len()];
-        let mut more_orders = false;
+        let mut more_commands = false;
         loop {
             self.outlet.wake_others();
-            let busy = more_orders || unfinished.contains(&true) || !self.ready.is_empty();
+            let busy = more_commands || unfinished.contains(&true) || !self.ready.is_empty();
             let wait = if busy { Duration::ZERO } else { self.wait() };
             match self.ears.poll.poll(&mut ready, Some(wait)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -117,9 +113,9 @@ impl Driver {
                 self.shard.handle_timeout(now);
                 self.perform();
             }
-            match self.take_orders() {
-                Taken::All => more_orders = false,
-                Taken::Some => more_orders = true,
+            match self.take_commands() {
+                Taken::All => more_commands = false,
+                Taken::Some => more_commands = true,
                 Taken::Stop => return Ok(()),
             }
             self.publish(now);
@@ -251,25 +247,57 @@ impl Driver {
         }
     }
 
-    fn take_orders(&mut self) -> Taken {
+    fn take_commands(&mut self) -> Taken {
         if !self.outlet.is_clear() {
             self.outlet.pass_events();
         }
-        if !self.outlet.is_clear() {
-            return Taken::All;
-        }
         for _ in 0..COMMANDS_PER_TURN {
-            match self.ears.orders.try_recv() {
-                Ok(Order::Command(command)) => {
-                    self.shard.handle_command(Instant::now(), command);
-                    self.perform();
+            if self.ears.over.load(Ordering::Relaxed) {
+                return self.close();
+            }
+            if !self.outlet.is_clear() {
+                return Taken::All;
+            }
+            match self.ears.commands.try_recv() {
+                Ok(command) => {
+                    if self.obey(command) == Cost::High {
+                        return Taken::Some;
+                    }
                 }
-                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return self.close(),
-                Err(TryRecvError::Empty) if self.ears.over.load(Ordering::Relaxed) => return self.close(),
+                Err(TryRecvError::Disconnected) => return self.close(),
                 Err(TryRecvError::Empty) => return Taken::All,
             }
         }
         Taken::Some
+    }
+
+    fn obey(&mut self, command: Command) -> Cost {
+        let cost = match &command {
+            Command::Offer { participant, .. } | Command::Answer { participant, .. } => {
+                if self.ears.leavers.contains(*participant) {
+                    return Cost::Low;
+                }
+                Cost::High
+            }
+            Command::Leave { participant } => {
+                self.ears.leavers.come_to(*participant);
+                Cost::Low
+            }
+            Command::Join { .. }
+            | Command::Name { .. }
+            | Command::Lock { .. }
+            | Command::Unlock { .. }
+            | Command::Repeat { .. }
+            | Command::Candidate { .. }
+            | Command::Mute { .. }
+            | Command::View { .. }
+            | Command::Data { .. }
+            | Command::Deliver { .. }
+            | Command::CloseRoom(_) => Cost::Low,
+        };
+        self.shard.handle_command(Instant::now(), command);
+        self.perform();
+        cost
     }
 
     fn close(&mut self) -> Taken {
@@ -321,8 +349,18 @@ impl Drop for Over {
     }
 }
 
+#[derive(Debug, PartialEq)]
 enum Taken {
     All,
     Some,
     Stop,
 }
+
+#[derive(PartialEq)]
+enum Cost {
+    Low,
+    High,
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,9 @@ use super::acceptor::Acceptor;
 use super::addresses::Ways;
 use super::advertise::{Advertise, AdvertisePort};
 use super::bound::Bound;
-use super::driver::{Driver, Ears, Order, WAKE};
+use super::driver::{Driver, Ears, WAKE};
 use super::figures::ShardFigures;
+use super::leavers::Leavers;
 use super::mailbox::{Mailbox, wake};
 use super::names::Told;
 use super::outlet::{Outlet, Shared};
@@ -136,7 +137,8 @@ impl Drop for Door {
 
 /// A handle on one.
 struct Handle {
-    orders: SyncSender<Order>,
+    commands: SyncSender<Command>,
+    leavers: Leavers,
     waker: Arc<Waker>,
     figures: watch::Receiver<ShardFigures>,
 }
@@ -147,6 +149,17 @@ impl MediaPool {
     /// # Errors
     /// As [`MediaError`] says.
     pub fn start(config: &MediaConfig, seed: [u8; 32]) -> Result<StartedMedia, MediaError> {
+        let Prepared { media, drivers, acceptor } = Self::prepare(config, seed)?;
+        let begun = media.pool.begin(drivers, acceptor);
+        if let Err(error) = begun {
+            media.pool.stop();
+            return Err(error.into());
+        }
+        Ok(media)
+    }
+
+    /// Everything but the threads.
+    pub(super) fn prepare(config: &MediaConfig, seed: [u8; 32]) -> Result<Prepared, MediaError> {
         let count = config.shards.clamp(1, 64);
         let Bound { udp, ports, ways, tcp, listeners, tcp_ways, named } = Bound::open(config, count.into())?;
         let parts = (0..count).map(|_| Parts::new()).collect::<io::Result<Vec<_>>>()?;
@@ -179,12 +192,8 @@ impl MediaPool {
         let (drivers, handles): (Vec<Driver>, Vec<Handle>) =
             made.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let pool = Self { shards: handles.into(), placement, threads: Arc::default(), door };
-        let begun = pool.begin(drivers, acceptor);
-        if let Err(error) = begun {
-            pool.stop();
-            return Err(error.into());
-        }
-        Ok(StartedMedia { pool, events, bound: udp, bound_tcp: tcp })
+        let media = StartedMedia { pool, events, bound: udp, bound_tcp: tcp };
+        Ok(Prepared { media, drivers, acceptor })
     }
 
     fn begin(&self, drivers: Vec<Driver>, acceptor: Acceptor) -> io::Result<()> {
@@ -224,24 +233,25 @@ impl MediaPool {
 
     /// Closes every connection, with a word to the other side, and ends the threads. Blocks until they have ended.
     pub fn stop(&self) {
-        for shard in self.shards.iter() {
-            // A full queue is being emptied; a closed one has no thread behind it.
-            if shard.orders.send(Order::Stop).is_ok() {
-                wake(&shard.waker);
-            }
-        }
-        self.door.over.store(true, Ordering::Relaxed);
-        wake(&self.door.waker);
-        self.door.names.iter().for_each(Thread::unpark);
+        self.tell_to_stop();
         let threads = std::mem::take(&mut *self.threads());
         for thread in threads {
             let _ = thread.join();
         }
     }
 
+    /// As [`Self::stop`], but waits for nothing: each thread ends after the command that it is at, whatever waits behind it.
+    pub fn tell_to_stop(&self) {
+        self.door.over.store(true, Ordering::Relaxed);
+        self.shards.iter().for_each(|shard| wake(&shard.waker));
+        wake(&self.door.waker);
+        self.door.names.iter().for_each(Thread::unpark);
+    }
+
     fn order(&self, shard: usize, command: Command) -> Result<(), Busy> {
         let handle = self.shards.get(shard).ok_or(Busy)?;
-        handle.orders.try_send(Order::Command(command)).map_err(|_| Busy)?;
+        let send = |command| handle.commands.try_send(command).map_err(|_| Busy);
+        handle.leavers.noting(command, send)?;
         wake(&handle.waker);
         Ok(())
     }
@@ -259,12 +269,19 @@ impl MediaPool {
     }
 }
 
+/// An engine whose threads are yet to begin.
+pub(super) struct Prepared {
+    pub media: StartedMedia,
+    pub drivers: Vec<Driver>,
+    pub acceptor: Acceptor,
+}
+
 /// What a thread must have before the others can know it.
 struct Parts {
     poll: Poll,
     waker: Arc<Waker>,
     mailbox: Arc<Mailbox>,
-    orders: (SyncSender<Order>, Receiver<Order>),
+    commands: (SyncSender<Command>, Receiver<Command>),
 }
 
 impl Parts {
@@ -272,7 +289,7 @@ impl Parts {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let mailbox = Arc::new(Mailbox::new(Arc::clone(&waker)));
-        Ok(Self { poll, waker, mailbox, orders: sync_channel(COMMAND_QUEUE) })
+        Ok(Self { poll, waker, mailbox, commands: sync_channel(COMMAND_QUEUE) })
     }
 }
 
@@ -307,12 +324,14 @@ impl Base {
         };
         let mut shard = Shard::new(config, seed, Instant::now())?;
         shard.set_shards(self.count);
-        let Parts { poll, waker, mailbox, orders: (orders, order_queue) } = parts;
+        let Parts { poll, waker, mailbox, commands: (commands, queue) } = parts;
+        let leavers = Leavers::default();
         let (publish, figures) = watch::channel(ShardFigures::default());
-        let ears = Ears { poll, orders: order_queue, mailbox, over: Arc::clone(&self.over) };
+        let ears =
+            Ears { poll, commands: queue, leavers: leavers.clone(), mailbox, over: Arc::clone(&self.over) };
         let outlet = Outlet::new(index, self.ways.clone(), self.shared.clone());
         let driver = Driver::new(ears, shard, sockets, outlet, publish)?;
-        Ok((driver, Handle { orders, waker, figures }))
+        Ok((driver, Handle { commands, leavers, waker, figures }))
     }
 }
 

@@ -2,9 +2,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Json, State};
+use axum::extract::{Json, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::from_fn;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use identity::{ChannelId, ChannelRules, ClientId, Delivery, SessionName};
@@ -24,16 +24,28 @@ use crate::http::peer::Peer;
 use crate::http::problem::{Problem, in_problem_namespace};
 use crate::services::{ChannelView, ClientView, Refusal};
 
+const CHANNELS: &str = "/v1/admin/channels";
+
 /// `/v1/admin/channels`: the channels of the verto face, their clients and invitations (reference on verto, 8.2).
 pub(crate) fn routes(app: App) -> Router {
     Router::new()
-        .route("/v1/admin/channels", get(list).post(create))
+        .route(CHANNELS, get(list).post(create))
         .route("/v1/admin/channels/{channel}", get(show).patch(change).delete(end))
         .route("/v1/admin/channels/{channel}/clients", post(issue))
         .route("/v1/admin/channels/{channel}/clients/{client}", delete(revoke))
         .route("/v1/admin/channels/{channel}/invitations", post(invite))
-        .layer(from_fn(in_problem_namespace))
         .with_state(app)
+}
+
+/// Middleware for the whole listener: what is below the path of the channels has problems as their contract wants them, whichever door
+/// it comes to its end at.
+pub(crate) async fn in_their_namespace(request: Request, next: Next) -> Response {
+    let below = request.uri().path().strip_prefix(CHANNELS);
+    if below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        in_problem_namespace(request, next).await
+    } else {
+        next.run(request).await
+    }
 }
 
 async fn create(
@@ -47,7 +59,7 @@ async fn create(
     let id = id.map_err(|_| Problem::malformed("channelId is a lower-case UUIDv4."))?;
     let rules = changed(app.channels.default_rules(), settings)?;
     let made = app.channels.create(&grant, id, rules, from).await?;
-    let place = HeaderValue::try_from(format!("/v1/admin/channels/{}", made.channel.id));
+    let place = HeaderValue::try_from(format!("{CHANNELS}/{}", made.channel.id));
     let place = place.map_err(|_| Problem::UNAVAILABLE)?;
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(shown(made, None))).into_response())
 }
