@@ -3,6 +3,8 @@
 
 mod fixture;
 
+use std::cell::Cell;
+
 use backend::{AuditEntry, Expiry, Outcome, Store};
 use fixture::{Fixture, NOW, entry};
 use identity::UnixMillis;
@@ -99,6 +101,32 @@ async fn only_the_oldest_lines_are_forgotten_and_bit_by_bit() {
     assert_eq!(seqs(store).await, [14], "what says so is there");
     store.append_audit(&[at(1, "next")]).await.unwrap();
     assert_eq!(seqs(store).await, [14, 15], "numbers are not used again");
+}
+
+#[tokio::test]
+async fn a_line_that_is_written_meanwhile_is_not_forgotten() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    for round in 1..=50 {
+        let at = |at: u64, action: &str| [AuditEntry { at: UnixMillis(at), ..entry(action) }];
+        let young = at(round, "young");
+        let is_written = Cell::new(false);
+        let write = async {
+            store.append_audit(&young).await.unwrap();
+            is_written.set(true);
+        };
+        // Again and again until it is written, so that they meet.
+        let expire = async {
+            while !is_written.get() {
+                let expiry = Expiry { before: UnixMillis(round), but: "key" };
+                store.expire_audit(expiry, |_| at(0, "expired")[0].clone()).await.unwrap();
+            }
+        };
+        tokio::join!(write, expire);
+        store.delete_expired_audit(100).await.unwrap();
+        let kept = store.audit_page(None, 100).await.unwrap();
+        assert!(kept.iter().any(|line| line.entry == young[0]), "round {round}");
+    }
 }
 
 #[tokio::test]

@@ -162,18 +162,19 @@ impl Store {
         Ok(expired)
     }
 
-    /// The first line that is not older, or the one that will be written next.
+    /// The first line that is not older, or the one that will be written next. One statement: a line that is written between two would be
+    /// neither, and be forgotten while it is young.
     async fn first_kept(&self, before: UnixMillis) -> Result<i64, StoreError> {
-        let kept = sqlx::query("SELECT seq FROM audit WHERE at >= $1 ORDER BY seq LIMIT 1")
-            .bind(stored(before.0))
-            .fetch_optional(&self.readers)
-            .await?;
-        if let Some(kept) = kept {
-            return number(&kept, "seq");
-        }
-        let newest =
-            sqlx::query("SELECT COALESCE(MAX(seq), 0) AS seq FROM audit").fetch_one(&self.readers).await?;
-        number::<i64>(&newest, "seq").map(|newest| newest.saturating_add(1))
+        let kept = sqlx::query(
+            "SELECT COALESCE(
+                 (SELECT seq FROM audit WHERE at >= $1 ORDER BY seq LIMIT 1),
+                 (SELECT MAX(seq) + 1 FROM audit),
+                 1) AS seq",
+        )
+        .bind(stored(before.0))
+        .fetch_one(&self.readers)
+        .await?;
+        number(&kept, "seq")
     }
 
     /// Deletes up to `limit` of the lines that are marked as forgotten, the oldest first; returns how many.
