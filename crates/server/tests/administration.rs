@@ -227,6 +227,29 @@ async fn a_link_signs_in_once_and_the_cookie_needs_our_own_page() {
 }
 
 #[tokio::test]
+async fn an_open_console_is_one_line_of_the_record() {
+    let server = TestServer::start().await;
+    let link = server.sign_in_url().split_once("#sign-in=").unwrap().1.to_owned();
+    let request = server.request(Method::POST, "/v1/console/sign-in").json(&json!({"link": link}));
+    let cookie = request.send().await.unwrap().headers()["set-cookie"].to_str().unwrap().to_owned();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    for _ in 0..5 {
+        let polled = server.request(Method::GET, "/v1/admin/rooms").header("cookie", &cookie);
+        assert_eq!(answer(polled).await.0, StatusCode::OK);
+        assert_eq!(answer(server.admin(Method::GET, "/v1/admin/rooms")).await.0, StatusCode::OK);
+    }
+    // Everything is written when the server has ended.
+    let server = server.restart().await;
+    let (_, page) = answer(server.admin(Method::GET, "/v1/admin/audit?limit=200")).await;
+    let counts = |action: &str| {
+        let alike = page["records"].as_array().unwrap().iter().rev().filter(|line| line["action"] == action);
+        alike.map(|line| line["count"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(counts("console.authenticate"), [1]);
+    assert_eq!(counts("admin.authenticate").first(), Some(&1));
+}
+
+#[tokio::test]
 async fn acts_and_authentications_are_on_record() {
     let server = TestServer::start().await;
     let room = server.create_room().await;
