@@ -166,6 +166,8 @@ export const api = {
     call<void>("DELETE", `/v1/admin/rooms/${room}/participants/${participant}`),
   audit: async (limit: number) =>
     (await call<{ records: AuditRecord[] }>("GET", `/v1/admin/audit?limit=${limit}`)).records,
+  auditOfRoom: async (room: string, limit: number) =>
+    (await call<{ records: AuditRecord[] }>("GET", `/v1/admin/audit?room_id=${room}&limit=${limit}`)).records,
   channels: async () => (await call<{ channels: ChannelSummary[] }>("GET", "/v1/admin/channels")).channels,
   createChannel: (settings: Partial<ChannelSettings> & { channelId?: string }) =>
     call<ChannelSummary>("POST", "/v1/admin/channels", settings),

@@ -132,7 +132,7 @@ async fn what_cannot_be_is_refused_with_its_status() {
     }
     let plain = server.admin(Method::POST, "/v1/admin/rooms").body(r#"{"name":"a"}"#);
     assert_eq!(answer(plain).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    for query in ["limit=0", "limit=201", "before=x"] {
+    for query in ["limit=0", "limit=201", "before=x", "room_id=x", "room_id="] {
         let page = answer(server.admin(Method::GET, &format!("/v1/admin/audit?{query}"))).await;
         assert_eq!(page.0, StatusCode::BAD_REQUEST, "{query}");
     }
@@ -224,6 +224,41 @@ async fn a_link_signs_in_once_and_the_cookie_needs_our_own_page() {
     let out = answer(with(Method::POST, "/v1/console/sign-out").header("origin", &own)).await;
     assert_eq!(out.0, StatusCode::NO_CONTENT);
     assert_eq!(answer(with(Method::GET, "/v1/console/me")).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_room_is_asked_for_what_happened_there() {
+    let server = TestServer::start().await;
+    let (room, other) = (server.create_room().await, server.create_room().await);
+    let (invite_id, invite) = server.invite(&room, 1, &["speak"]).await;
+    let ana = Browser::join(&server, &invite, "Ana").await;
+    ana.enter(&server).await;
+    let path = |room: &str| format!("/v1/admin/rooms/{room}/participants/{}", ana.id);
+    assert_eq!(answer(server.admin(Method::DELETE, &path(&other))).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(answer(server.admin(Method::DELETE, &path(&room))).await.0, StatusCode::NO_CONTENT);
+    let lines = async |room: &str| {
+        let path = format!("/v1/admin/audit?limit=200&room_id={room}");
+        let (status, page) = answer(server.admin(Method::GET, &path)).await;
+        assert_eq!(status, StatusCode::OK);
+        let words = |line: &Value| {
+            ["action", "outcome", "subject", "detail"].map(|member| line[member].as_str().unwrap().to_owned())
+        };
+        page["records"].as_array().unwrap().iter().map(|line| words(line).join(" ")).collect::<Vec<_>>()
+    };
+    let accepted: Vec<_> =
+        lines(&room).await.into_iter().filter(|line| line.contains(" accepted ")).collect();
+    assert_eq!(
+        accepted,
+        [
+            format!("session.remove accepted {} room {room}", ana.id),
+            format!("session.authenticate accepted {room} "),
+            format!("invite.redeem accepted {invite_id} "),
+            format!("invite.create accepted {invite_id} room {room}, uses 1, may speak"),
+            format!("room.create accepted {room} "),
+        ]
+    );
+    assert_eq!(lines(&other).await, [format!("room.create accepted {other} ")]);
+    assert_eq!(lines(&"0".repeat(32)).await, [""; 0]);
 }
 
 #[tokio::test]

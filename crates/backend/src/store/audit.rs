@@ -9,7 +9,7 @@ use std::str::FromStr;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
-use identity::{Malformed, UnixMillis};
+use identity::{Malformed, RoomKey, UnixMillis};
 
 use super::column::{number, parsed, stored, text, time};
 use super::{Store, StoreError};
@@ -105,6 +105,33 @@ impl Store {
              WHERE seq < $1 ORDER BY seq DESC LIMIT $2",
         )
         .bind(before.map_or(i64::MAX, stored))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Returns a page of the lines about a room, its invites and its participants, also of those who are gone; otherwise as
+    /// [`Store::audit_page`].
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn audit_page_of_room(
+        &self,
+        room: RoomKey,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, at, actor, action, subject, outcome, address, count, detail FROM audit
+             WHERE seq < $1 AND seq IN (
+                 SELECT seq FROM audit WHERE subject = $2
+                 UNION ALL SELECT seq FROM invites JOIN audit ON subject = invite_id WHERE room_id = $2
+                 UNION ALL SELECT seq FROM sessions JOIN audit ON subject = session_id WHERE room_id = $2)
+             ORDER BY seq DESC LIMIT $3",
+        )
+        .bind(before.map_or(i64::MAX, stored))
+        .bind(room.to_string())
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
