@@ -146,7 +146,7 @@ export function problemSentence(problem: unknown): string {
     case "unavailable":
       return "The server cannot do this at the moment. Try again soon.";
     default:
-      return problem.message ? `The server refused this: ${problem.message}.` : "The server refused this.";
+      return problem.message ? `The server refused this: ${problem.message.replace(/\.$/, "")}.` : "The server refused this.";
   }
 }
 
@@ -200,7 +200,7 @@ async function call<Answer>(method: string, path: string, body?: unknown): Promi
 }
 
 async function problemOf(response: Response): Promise<Problem> {
-  let fields: { type?: unknown; title?: unknown } = {};
+  let fields: { type?: unknown; title?: unknown; detail?: unknown } = {};
   try {
     fields = (await response.json()) as typeof fields;
   } catch {
@@ -208,5 +208,5 @@ async function problemOf(response: Response): Promise<Problem> {
   }
   const code = String(fields.type ?? "").replace(/^urn:countersign:(problem:)?/, "");
   const wait = Number(response.headers.get("retry-after"));
-  return new Problem(response.status, code, String(fields.title ?? ""), wait > 0 ? wait : null);
+  return new Problem(response.status, code, String(fields.detail ?? fields.title ?? ""), wait > 0 ? wait : null);
 }
