@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::json::{Object, Range};
+use crate::legible::is_legible;
 use crate::{DecodeError, Masked};
 
 /// Limit of a body, in bytes.
@@ -19,7 +20,7 @@ const DEFAULT_TTL: u32 = 86_400;
 /// Settings of a channel, as far as they are said; texts are not checked further.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChannelSettings {
-    /// At most 128 characters, none of them a control character.
+    /// Empty, or at most 128 characters that can be read.
     pub topic: Option<String>,
     /// `open`, `invitation`.
     pub admission: Option<String>,
@@ -163,8 +164,8 @@ impl IssueClient {
 }
 
 fn topic(object: &mut Object) -> Result<String, DecodeError> {
-    let fits = |text: &str| text.chars().count() <= MAX_TOPIC && !text.chars().any(char::is_control);
-    object.shown("topic", 4 * MAX_TOPIC, "at most 128 characters without control characters", fits)
+    let fits = |text: &str| text.is_empty() || (text.chars().count() <= MAX_TOPIC && is_legible(text));
+    object.shown("topic", 4 * MAX_TOPIC, "empty, or at most 128 characters of text that can be seen", fits)
 }
 
 /// A channel, in answers.
@@ -328,6 +329,8 @@ mod tests {
             (&topic(129), false),
             (r#"{"topic":""}"#, true),
             (r#"{"topic":"a\u0007"}"#, false),
+            (r#"{"topic":"\u200b"}"#, false),
+            (r#"{"topic":"a\u202eb"}"#, false),
             (r#"{"topic":null}"#, false),
             (r#"{"topic":5}"#, false),
             (r#"{"capacity":1}"#, true),

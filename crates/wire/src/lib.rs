@@ -6,6 +6,7 @@
 pub mod channels;
 pub mod framing;
 mod json;
+mod legible;
 pub mod rooms;
 pub mod rtcd;
 pub mod stun;

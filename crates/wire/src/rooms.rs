@@ -19,6 +19,7 @@ pub use server::{ErrorCode, GoodbyeReason, MemberShown, Nonce, SendingShown, Ser
 
 use crate::DecodeError;
 use crate::json::Object;
+use crate::legible::is_legible;
 
 /// Limit of one WebSocket message after the welcome, in bytes: the description of a room of 100 with sound and picture has 300 KiB.
 pub const MAX_MESSAGE: usize = 512 * 1024;
@@ -141,12 +142,12 @@ impl MediaLabel {
     }
 }
 
-/// Takes a name that people see: trimmed, 1–64 characters none of them a control character.
+/// Takes a name that people see: trimmed, 1–64 characters that can be read.
 fn name(object: &mut Object) -> Result<String, DecodeError> {
     let fits = |text: &str| {
         let name = text.trim();
-        (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control)
+        name.chars().count() <= MAX_NAME && is_legible(name)
     };
-    let said = "1 to 64 characters without control characters";
+    let said = "1 to 64 characters of text that can be seen";
     Ok(object.shown("name", MAX_NAME_BYTES, said, fits)?.trim().to_owned())
 }
