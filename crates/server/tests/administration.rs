@@ -5,7 +5,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::clients::rooms::{Browser, Socket};
-use testkit::server::{TestServer, answer};
+use testkit::server::{TestServer, answer, http_client};
 
 #[tokio::test]
 async fn the_contract_of_the_outside() {
@@ -136,6 +136,41 @@ async fn what_cannot_be_is_refused_with_its_status() {
         let page = answer(server.admin(Method::GET, &format!("/v1/admin/audit?{query}"))).await;
         assert_eq!(page.0, StatusCode::BAD_REQUEST, "{query}");
     }
+}
+
+#[tokio::test]
+async fn where_there_is_nothing_a_person_sees_a_page_and_a_program_a_problem() {
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let server = TestServer::start_verto(&[]).await;
+    let page = server.request(Method::GET, "/").send().await.unwrap();
+    let policy = |answer: &reqwest::Response| answer.headers()["content-security-policy"].clone();
+    let expected = (policy(&page), page.text().await.unwrap());
+    for path in ["/r/", "/nowhere", "/nowhere/at/all", "/v1/nowhere", "/%ff", "/r/x/y"] {
+        let seen = server.request(Method::GET, path).header("accept", BROWSER).send().await.unwrap();
+        assert_eq!(
+            (seen.status(), seen.headers()["cache-control"].as_bytes()),
+            (StatusCode::NOT_FOUND, &b"no-store"[..])
+        );
+        assert_eq!(seen.headers()["content-type"], "text/html; charset=utf-8", "{path}");
+        assert_eq!((policy(&seen), seen.text().await.unwrap()), expected, "{path}");
+        for (method, accept) in
+            [(Method::GET, "*/*"), (Method::GET, "application/json"), (Method::PUT, BROWSER)]
+        {
+            let told = server.request(method.clone(), path).header("accept", accept).send().await.unwrap();
+            assert_eq!(told.status(), StatusCode::NOT_FOUND, "{method} {path}");
+            assert_eq!(
+                told.headers()["content-type"],
+                "application/problem+json",
+                "{method} {path} {accept}"
+            );
+        }
+    }
+    let on_verto = format!("http://{}/nowhere", server.verto());
+    let seen = http_client().get(&on_verto).header("accept", BROWSER).send().await.unwrap();
+    assert_eq!((seen.status(), seen.text().await.unwrap()), (StatusCode::NOT_FOUND, expected.1));
+    assert_eq!(answer(http_client().get(&on_verto)).await.1["type"], "urn:countersign:problem:not-found");
+    let asset = server.request(Method::GET, "/assets/nothing.js").header("accept", "*/*");
+    assert_eq!(answer(asset).await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
