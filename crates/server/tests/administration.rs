@@ -139,6 +139,49 @@ async fn what_cannot_be_is_refused_with_its_status() {
 }
 
 #[tokio::test]
+async fn who_says_what_cannot_be_is_told_which_member_and_what_it_must_be() {
+    let server = TestServer::start_verto(&[]).await;
+    let room = server.create_room().await;
+    let channel = server.create_channel(&json!({})).await;
+    let (rooms, channels) = ("/v1/admin/rooms".to_owned(), "/v1/admin/channels".to_owned());
+    let (invites, invitations) =
+        (format!("{rooms}/{room}/invites"), format!("{channels}/{channel}/invitations"));
+    let name = "name must be 1 to 64 characters of text that can be seen.";
+    let rows = [
+        (&rooms, json!({}), "name must be there."),
+        (&rooms, json!({"name": ""}), name),
+        (&rooms, json!({"name": "x".repeat(70)}), name),
+        (&rooms, json!({"name": "x".repeat(2_000)}), name),
+        (&rooms, json!({"name": "\u{200b}"}), name),
+        (&invites, json!({"uses": 0}), "uses must be a whole number from 1 to 10,000."),
+        (&invites, json!({"uses": "1"}), "uses must be a whole number from 1 to 10,000."),
+        (&invites, json!({"expires_in": -1}), "expires_in must be a whole number from 1 to 31,536,000."),
+        (
+            &invites,
+            json!({"permissions": ["fly"]}),
+            "permissions must be a list of speak, camera, share and moderate.",
+        ),
+        (&invitations, json!({"ttl": 0}), "ttl must be a whole number from 1 to 31,536,000."),
+        (&channels, json!({"capacity": 0}), "capacity must be a whole number from 1 to 4,294,967,295."),
+        (
+            &channels,
+            json!({"topic": "x".repeat(129)}),
+            "topic must be empty, or at most 128 characters of text that can be seen.",
+        ),
+    ];
+    for (path, body, detail) in rows {
+        let (status, problem) = answer(server.admin(Method::POST, path).json(&body)).await;
+        assert_eq!(
+            (status, &problem["detail"]),
+            (StatusCode::BAD_REQUEST, &json!(detail)),
+            "{path}: {problem}"
+        );
+    }
+    let (_, problem) = answer(server.admin(Method::GET, "/v1/admin/rooms/x")).await;
+    assert!(problem.get("detail").is_none(), "{problem}");
+}
+
+#[tokio::test]
 async fn where_there_is_nothing_a_person_sees_a_page_and_a_program_a_problem() {
     const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     let server = TestServer::start_verto(&[]).await;
