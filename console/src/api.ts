@@ -146,7 +146,7 @@ export function problemSentence(problem: unknown): string {
     case "unavailable":
       return "The server cannot do this at the moment. Try again soon.";
     default:
-      return problem.message ? `The server refused this: ${problem.message}.` : "The server refused this.";
+      return problem.message ? `The server refused this: ${problem.message.replace(/\.$/, "")}.` : "The server refused this.";
   }
 }
 
@@ -166,6 +166,8 @@ export const api = {
     call<void>("DELETE", `/v1/admin/rooms/${room}/participants/${participant}`),
   audit: async (limit: number) =>
     (await call<{ records: AuditRecord[] }>("GET", `/v1/admin/audit?limit=${limit}`)).records,
+  auditOfRoom: async (room: string, limit: number) =>
+    (await call<{ records: AuditRecord[] }>("GET", `/v1/admin/audit?room_id=${room}&limit=${limit}`)).records,
   channels: async () => (await call<{ channels: ChannelSummary[] }>("GET", "/v1/admin/channels")).channels,
   createChannel: (settings: Partial<ChannelSettings> & { channelId?: string }) =>
     call<ChannelSummary>("POST", "/v1/admin/channels", settings),
@@ -198,7 +200,7 @@ async function call<Answer>(method: string, path: string, body?: unknown): Promi
 }
 
 async function problemOf(response: Response): Promise<Problem> {
-  let fields: { type?: unknown; title?: unknown } = {};
+  let fields: { type?: unknown; title?: unknown; detail?: unknown } = {};
   try {
     fields = (await response.json()) as typeof fields;
   } catch {
@@ -206,5 +208,5 @@ async function problemOf(response: Response): Promise<Problem> {
   }
   const code = String(fields.type ?? "").replace(/^urn:countersign:(problem:)?/, "");
   const wait = Number(response.headers.get("retry-after"));
-  return new Problem(response.status, code, String(fields.title ?? ""), wait > 0 ? wait : null);
+  return new Problem(response.status, code, String(fields.detail ?? fields.title ?? ""), wait > 0 ? wait : null);
 }

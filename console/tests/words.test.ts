@@ -95,6 +95,7 @@ test("problems are said in plain sentences", () => {
     [new Problem(503, "busy", "", null), /busy/],
     [new Problem(0, "unreachable", "", null), /cannot be reached/],
     [new Problem(400, "malformed", "name is empty", null), /name is empty/],
+    [new Problem(400, "malformed", "name must be 1 to 64 characters.", null), /^The server refused this: name must be 1 to 64 characters\.$/],
     [new TypeError("x"), /went wrong/],
   ];
   for (const [problem, sentence] of rows) assert.match(problemSentence(problem), sentence);

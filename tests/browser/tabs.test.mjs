@@ -30,3 +30,16 @@ test("two tabs of one browser are two participants", { timeout: 120_000 }, async
     await seesAndHears(back, [ids[1]]);
   });
 });
+
+test("an invite under another room's address opens its own, also after a reload", { timeout: 120_000 }, async (t) => {
+  const server = await startServer(t);
+  const profile = await openProfile(t, await startBrowser(t), server);
+  const { room_id } = await server.admin.createRoom("Right");
+  const { url } = await server.admin.invite(room_id, 1);
+  const page = await joinByPage(profile, url.replace(room_id, "0".repeat(32)), "Ana");
+  assert.equal(new URL(page.url()).pathname, `/r/${room_id}`);
+  const id = await idOf(page);
+  await page.reload();
+  await inCall(page);
+  assert.equal(await idOf(page), id);
+});

@@ -3,6 +3,9 @@ import { api, type AuditRecord } from "../api.ts";
 import { clockTime } from "../time.ts";
 import { usePolled } from "./polled.ts";
 
+/** As many lines as the server gives at once. */
+const NEWEST = 200;
+
 /** The newest part of the audit record. */
 export function AuditPage({ onSignedOut }: { onSignedOut: () => void }) {
   useEffect(() => {
@@ -13,18 +16,32 @@ export function AuditPage({ onSignedOut }: { onSignedOut: () => void }) {
       <div class="page-head">
         <div>
           <h1>Audit record</h1>
-          <p class="hint">Who signed in, who came, who did what: the newest 200. Nothing here is ever changed or removed.</p>
+          <p class="hint">
+            Who signed in, who came, who did what: the newest {NEWEST}. A line is never changed, and is kept as long as the configuration says (
+            <code>[audit] keep_days</code>, by default a year).
+          </p>
         </div>
       </div>
-      <AuditTable limit={200} about={null} onSignedOut={onSignedOut} />
+      <AuditTable ask={newest} onSignedOut={onSignedOut} />
     </main>
   );
 }
 
-/** Records as a table; with `about` only those that name one of these ids. */
-export function AuditTable(props: { limit: number; about: string[] | null; onSignedOut: () => void }) {
-  const { limit, about, onSignedOut } = props;
-  const { answer: records, problem } = usePolled(() => api.audit(limit), onSignedOut);
+const newest = () => api.audit(NEWEST);
+
+/** What happened in a room. */
+export function RoomAudit({ roomId, onSignedOut }: { roomId: string; onSignedOut: () => void }) {
+  return <AuditTable ask={() => api.auditOfRoom(roomId, NEWEST)} onSignedOut={onSignedOut} />;
+}
+
+/** Those of the newest records that name one of these ids. */
+export function AuditAbout({ about, onSignedOut }: { about: string[]; onSignedOut: () => void }) {
+  return <AuditTable ask={newest} about={about} onSignedOut={onSignedOut} />;
+}
+
+function AuditTable(props: { ask: () => Promise<AuditRecord[]>; about?: string[]; onSignedOut: () => void }) {
+  const { ask, about, onSignedOut } = props;
+  const { answer: records, problem } = usePolled(ask, onSignedOut);
   if (!records) return <p class="hint">{problem || "Loading…"}</p>;
   const shown = about ? records.filter((record) => names(record, about)) : records;
   if (shown.length === 0) return <p class="empty empty-small">Nothing on record yet.</p>;

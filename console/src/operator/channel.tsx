@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { api, type ChannelClient, type ChannelDetail } from "../api.ts";
 import { Confirm } from "../confirm.tsx";
 import { clockTime, fromNow } from "../time.ts";
-import { AuditTable } from "./audit.tsx";
+import { AuditAbout } from "./audit.tsx";
 import { ChannelInvitations } from "./channel_invitations.tsx";
 import { ChannelRules } from "./channel_rules.tsx";
 import { usePerform, type Perform } from "./perform.ts";
@@ -33,7 +33,7 @@ export function ChannelDetailPage({ channelId, onSignedOut }: { channelId: strin
       <ChannelRules key={channel.channelId} channel={channel} perform={perform} />
       <section class="section" aria-labelledby="channel-audit">
         <h2 id="channel-audit">What happened here</h2>
-        <AuditTable limit={200} about={aboutOf(channel)} onSignedOut={onSignedOut} />
+        <AuditAbout about={aboutOf(channel)} onSignedOut={onSignedOut} />
       </section>
     </main>
   );

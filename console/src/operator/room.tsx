@@ -4,7 +4,7 @@ import type { Participant, Permission } from "../call/messages.ts";
 import { Confirm } from "../confirm.tsx";
 import { Icon } from "../icons.tsx";
 import { clockTime } from "../time.ts";
-import { AuditTable } from "./audit.tsx";
+import { RoomAudit } from "./audit.tsx";
 import { Invites } from "./invites.tsx";
 import { usePerform, type Perform } from "./perform.ts";
 import { usePolled } from "./polled.ts";
@@ -36,7 +36,7 @@ export function RoomDetailPage({ roomId, onSignedOut }: { roomId: string; onSign
       <Invites room={room} perform={perform} />
       <section class="section" aria-labelledby="room-audit">
         <h2 id="room-audit">What happened here</h2>
-        <AuditTable limit={200} about={aboutOf(room)} onSignedOut={onSignedOut} />
+        <RoomAudit roomId={roomId} onSignedOut={onSignedOut} />
       </section>
     </main>
   );
@@ -120,15 +120,6 @@ function stateOf({ connected, muted, permissions }: Participant): string {
     permissions.includes("moderate") ? "moderator" : "",
   ];
   return said.filter(Boolean).join(" · ");
-}
-
-/** Returns the ids that records about this room name. */
-function aboutOf(room: RoomDetail): string[] {
-  return [
-    room.room_id,
-    ...room.invites.map(({ invite_id }) => invite_id),
-    ...room.participants.map(({ participant_id }) => participant_id),
-  ];
 }
 
 function Gone() {

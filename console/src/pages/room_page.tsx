@@ -19,14 +19,17 @@ export function RoomPage({ roomId, invite }: { roomId: string; invite: string | 
   const [message, setMessage] = useState("");
   const [view, setView] = useState<CallView | null>(null);
   const call = useRef<Call | null>(null);
+  // An invite opens its own room, whatever the rest of its link says.
+  const room = useRef(roomId);
 
   const begin = (entered: Entered, opened: Opened, wishes: { voice: DeviceWish; camera: DeviceWish }) => {
-    history.replaceState(null, "", `/r/${roomId}`);
+    room.current = entered.session.roomId;
+    history.replaceState(null, "", `/r/${room.current}`);
     const started = new Call(entered.session, entered.lock, opened, wishes, (next) => {
       setView(next);
       // A stored session that the server refuses is gone; the invite at hand makes another.
       if (next.phase === "over" && next.reason === "denied" && invite) {
-        history.replaceState(null, "", `/r/${roomId}#${invite}`);
+        history.replaceState(null, "", `/r/${room.current}#${invite}`);
         setMessage("Your earlier place in this room is gone. Press Join to use the invite again.");
         setStep("doorstep");
       }
@@ -81,7 +84,7 @@ export function RoomPage({ roomId, invite }: { roomId: string; invite: string | 
       return <Doorstep knownName={knownName} fixedName={invite === null} message={message} onJoin={join} />;
     case "call":
       if (!call.current || !view) return null;
-      if (view.phase === "over") return <Over view={view} again={again(view.reason, roomId, invite)} />;
+      if (view.phase === "over") return <Over view={view} again={again(view.reason, room.current, invite)} />;
       return <Stage call={call.current} view={view} />;
   }
 }

@@ -3,9 +3,13 @@
 
 mod fixture;
 
+use std::cell::Cell;
+
 use backend::{AuditEntry, Expiry, Outcome, Store};
-use fixture::{Fixture, NOW, entry};
-use identity::UnixMillis;
+use fixture::{Fixture, INVITE, LATER, NOW, ROOM, entry, new_room};
+use identity::{RoomKey, SessionId, UnixMillis};
+
+const OTHER: RoomKey = RoomKey(0xb0);
 
 #[tokio::test]
 async fn a_line_comes_back_as_it_was_written() {
@@ -45,6 +49,37 @@ async fn pages_go_from_the_newest_to_the_oldest() {
     assert_eq!(fixture.store.audit_page(None, 0).await.unwrap(), []);
     assert_eq!(fixture.store.audit_page(Some(0), 10).await.unwrap(), []);
     assert_eq!(fixture.store.audit_page(Some(u64::MAX), 1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_room_has_its_own_lines_whatever_else_happens() {
+    let fixture = Fixture::with_invite(1).await;
+    let store = &fixture.store;
+    store.create_room(&new_room(OTHER), &entry("room.create")).await.unwrap();
+    fixture.redeem(1, 0x51, NOW).await.unwrap();
+    let about = |subject: String, action: &str| AuditEntry { subject, ..entry(action) };
+    let lines = [
+        about(ROOM.to_string(), "of the room"),
+        about(OTHER.to_string(), "of another"),
+        about(INVITE.to_string(), "of its invite"),
+        about(SessionId(0x51).to_string(), "of its guest"),
+        about(SessionId(0x52).to_string(), "of nobody's guest"),
+    ];
+    store.append_audit(&lines).await.unwrap();
+    store.append_audit(&vec![entry("noise"); 500]).await.unwrap();
+    let gone = about(SessionId(0x51).to_string(), "its guest is removed");
+    store.revoke_session(ROOM, SessionId(0x51), LATER, &gone).await.unwrap();
+    let actions = async |room, before, limit| {
+        let page = store.audit_page_of_room(room, before, limit).await.unwrap();
+        page.into_iter().map(|line| (line.entry.action, line.seq)).collect::<Vec<_>>()
+    };
+    let named = |page: &[(String, u64)]| page.iter().map(|(action, _)| action.clone()).collect::<Vec<_>>();
+    let newest = actions(ROOM, None, 2).await;
+    assert_eq!(named(&newest), ["its guest is removed", "of its guest"]);
+    let older = actions(ROOM, Some(newest[1].1), 200).await;
+    assert_eq!(named(&older), ["of its invite", "of the room"]);
+    assert_eq!(named(&actions(OTHER, None, 200).await), ["of another"]);
+    assert_eq!(actions(RoomKey(0xff), None, 200).await, []);
 }
 
 #[tokio::test]
@@ -99,6 +134,32 @@ async fn only_the_oldest_lines_are_forgotten_and_bit_by_bit() {
     assert_eq!(seqs(store).await, [14], "what says so is there");
     store.append_audit(&[at(1, "next")]).await.unwrap();
     assert_eq!(seqs(store).await, [14, 15], "numbers are not used again");
+}
+
+#[tokio::test]
+async fn a_line_that_is_written_meanwhile_is_not_forgotten() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    for round in 1..=50 {
+        let at = |at: u64, action: &str| [AuditEntry { at: UnixMillis(at), ..entry(action) }];
+        let young = at(round, "young");
+        let is_written = Cell::new(false);
+        let write = async {
+            store.append_audit(&young).await.unwrap();
+            is_written.set(true);
+        };
+        // Again and again until it is written, so that they meet.
+        let expire = async {
+            while !is_written.get() {
+                let expiry = Expiry { before: UnixMillis(round), but: "key" };
+                store.expire_audit(expiry, |_| at(0, "expired")[0].clone()).await.unwrap();
+            }
+        };
+        tokio::join!(write, expire);
+        store.delete_expired_audit(100).await.unwrap();
+        let kept = store.audit_page(None, 100).await.unwrap();
+        assert!(kept.iter().any(|line| line.entry == young[0]), "round {round}");
+    }
 }
 
 #[tokio::test]

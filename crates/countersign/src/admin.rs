@@ -241,7 +241,11 @@ impl Remote {
             if status.is_success() {
                 return Ok(value);
             }
-            Err(anyhow!("refused with {status}: {}", text(&value, "title")))
+            let why = ["detail", "title"]
+                .map(|member| text(&value, member))
+                .into_iter()
+                .find(|why| !why.is_empty());
+            Err(anyhow!("refused with {status}: {}", why.unwrap_or_default()))
         })
     }
 }

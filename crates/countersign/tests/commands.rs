@@ -125,6 +125,8 @@ fn an_operator_makes_shows_and_ends_a_room() {
 fn manage(here: &Path) {
     let room = printed(here, &["room", "create", "Böll & Söhne"]);
     assert!(printed(here, &["room", "list"]).contains(&format!("{room}    0 in  Böll & Söhne")));
+    let nameless = run(here, &["room", "create", ""]);
+    assert!(String::from_utf8_lossy(&nameless.stderr).contains(": name must be 1 to 64 "), "{nameless:?}");
     let url = printed(here, &["invite", "create", &room, "--uses", "2", "--permissions", "speak,camera"]);
     assert!(url.contains(&format!("/r/{room}#csi_")), "{url}");
     let shown = printed(here, &["room", "show", &room]);

@@ -5,7 +5,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::clients::rooms::{Browser, Socket};
-use testkit::server::{TestServer, answer};
+use testkit::server::{TestServer, answer, http_client};
 
 #[tokio::test]
 async fn the_contract_of_the_outside() {
@@ -132,10 +132,88 @@ async fn what_cannot_be_is_refused_with_its_status() {
     }
     let plain = server.admin(Method::POST, "/v1/admin/rooms").body(r#"{"name":"a"}"#);
     assert_eq!(answer(plain).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    for query in ["limit=0", "limit=201", "before=x"] {
+    for query in ["limit=0", "limit=201", "before=x", "room_id=x", "room_id="] {
         let page = answer(server.admin(Method::GET, &format!("/v1/admin/audit?{query}"))).await;
         assert_eq!(page.0, StatusCode::BAD_REQUEST, "{query}");
     }
+}
+
+#[tokio::test]
+async fn who_says_what_cannot_be_is_told_which_member_and_what_it_must_be() {
+    let server = TestServer::start_verto(&[]).await;
+    let room = server.create_room().await;
+    let channel = server.create_channel(&json!({})).await;
+    let (rooms, channels) = ("/v1/admin/rooms".to_owned(), "/v1/admin/channels".to_owned());
+    let (invites, invitations) =
+        (format!("{rooms}/{room}/invites"), format!("{channels}/{channel}/invitations"));
+    let name = "name must be 1 to 64 characters of text that can be seen.";
+    let rows = [
+        (&rooms, json!({}), "name must be there."),
+        (&rooms, json!({"name": ""}), name),
+        (&rooms, json!({"name": "x".repeat(70)}), name),
+        (&rooms, json!({"name": "x".repeat(2_000)}), name),
+        (&rooms, json!({"name": "\u{200b}"}), name),
+        (&invites, json!({"uses": 0}), "uses must be a whole number from 1 to 10,000."),
+        (&invites, json!({"uses": "1"}), "uses must be a whole number from 1 to 10,000."),
+        (&invites, json!({"expires_in": -1}), "expires_in must be a whole number from 1 to 31,536,000."),
+        (
+            &invites,
+            json!({"permissions": ["fly"]}),
+            "permissions must be a list of speak, camera, share and moderate.",
+        ),
+        (&invitations, json!({"ttl": 0}), "ttl must be a whole number from 1 to 31,536,000."),
+        (&channels, json!({"capacity": 0}), "capacity must be a whole number from 1 to 4,294,967,295."),
+        (
+            &channels,
+            json!({"topic": "x".repeat(129)}),
+            "topic must be empty, or at most 128 characters of text that can be seen.",
+        ),
+    ];
+    for (path, body, detail) in rows {
+        let (status, problem) = answer(server.admin(Method::POST, path).json(&body)).await;
+        assert_eq!(
+            (status, &problem["detail"]),
+            (StatusCode::BAD_REQUEST, &json!(detail)),
+            "{path}: {problem}"
+        );
+    }
+    let (_, problem) = answer(server.admin(Method::GET, "/v1/admin/rooms/x")).await;
+    assert!(problem.get("detail").is_none(), "{problem}");
+}
+
+#[tokio::test]
+async fn where_there_is_nothing_a_person_sees_a_page_and_a_program_a_problem() {
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let server = TestServer::start_verto(&[]).await;
+    let page = server.request(Method::GET, "/").send().await.unwrap();
+    let policy = |answer: &reqwest::Response| answer.headers()["content-security-policy"].clone();
+    let expected = (policy(&page), page.text().await.unwrap());
+    for path in ["/r/", "/nowhere", "/nowhere/at/all", "/v1/nowhere", "/%ff", "/r/x/y"] {
+        let seen = server.request(Method::GET, path).header("accept", BROWSER).send().await.unwrap();
+        assert_eq!(
+            (seen.status(), seen.headers()["cache-control"].as_bytes()),
+            (StatusCode::NOT_FOUND, &b"no-store"[..])
+        );
+        assert_eq!(seen.headers()["content-type"], "text/html; charset=utf-8", "{path}");
+        assert_eq!((policy(&seen), seen.text().await.unwrap()), expected, "{path}");
+        for (method, accept) in
+            [(Method::GET, "*/*"), (Method::GET, "application/json"), (Method::PUT, BROWSER)]
+        {
+            let told = server.request(method.clone(), path).header("accept", accept).send().await.unwrap();
+            assert_eq!(told.status(), StatusCode::NOT_FOUND, "{method} {path}");
+            assert_eq!(
+                told.headers()["content-type"],
+                "application/problem+json",
+                "{method} {path} {accept}"
+            );
+        }
+    }
+    let on_verto = format!("http://{}/nowhere", server.verto());
+    let seen = http_client().get(&on_verto).header("accept", BROWSER).send().await.unwrap();
+    assert_eq!((seen.status(), seen.text().await.unwrap()), (StatusCode::NOT_FOUND, expected.1));
+    assert_eq!(answer(http_client().get(&on_verto)).await.1["type"], "urn:countersign:problem:not-found");
+    let asset = server.request(Method::GET, "/assets/nothing.js").header("accept", "*/*");
+    assert_eq!(answer(asset).await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -224,6 +302,64 @@ async fn a_link_signs_in_once_and_the_cookie_needs_our_own_page() {
     let out = answer(with(Method::POST, "/v1/console/sign-out").header("origin", &own)).await;
     assert_eq!(out.0, StatusCode::NO_CONTENT);
     assert_eq!(answer(with(Method::GET, "/v1/console/me")).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_room_is_asked_for_what_happened_there() {
+    let server = TestServer::start().await;
+    let (room, other) = (server.create_room().await, server.create_room().await);
+    let (invite_id, invite) = server.invite(&room, 1, &["speak"]).await;
+    let ana = Browser::join(&server, &invite, "Ana").await;
+    ana.enter(&server).await;
+    let path = |room: &str| format!("/v1/admin/rooms/{room}/participants/{}", ana.id);
+    assert_eq!(answer(server.admin(Method::DELETE, &path(&other))).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(answer(server.admin(Method::DELETE, &path(&room))).await.0, StatusCode::NO_CONTENT);
+    let lines = async |room: &str| {
+        let path = format!("/v1/admin/audit?limit=200&room_id={room}");
+        let (status, page) = answer(server.admin(Method::GET, &path)).await;
+        assert_eq!(status, StatusCode::OK);
+        let words = |line: &Value| {
+            ["action", "outcome", "subject", "detail"].map(|member| line[member].as_str().unwrap().to_owned())
+        };
+        page["records"].as_array().unwrap().iter().map(|line| words(line).join(" ")).collect::<Vec<_>>()
+    };
+    let accepted: Vec<_> =
+        lines(&room).await.into_iter().filter(|line| line.contains(" accepted ")).collect();
+    assert_eq!(
+        accepted,
+        [
+            format!("session.remove accepted {} room {room}", ana.id),
+            format!("session.authenticate accepted {room} "),
+            format!("invite.redeem accepted {invite_id} "),
+            format!("invite.create accepted {invite_id} room {room}, uses 1, may speak"),
+            format!("room.create accepted {room} "),
+        ]
+    );
+    assert_eq!(lines(&other).await, [format!("room.create accepted {other} ")]);
+    assert_eq!(lines(&"0".repeat(32)).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_open_console_is_one_line_of_the_record() {
+    let server = TestServer::start().await;
+    let link = server.sign_in_url().split_once("#sign-in=").unwrap().1.to_owned();
+    let request = server.request(Method::POST, "/v1/console/sign-in").json(&json!({"link": link}));
+    let cookie = request.send().await.unwrap().headers()["set-cookie"].to_str().unwrap().to_owned();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    for _ in 0..5 {
+        let polled = server.request(Method::GET, "/v1/admin/rooms").header("cookie", &cookie);
+        assert_eq!(answer(polled).await.0, StatusCode::OK);
+        assert_eq!(answer(server.admin(Method::GET, "/v1/admin/rooms")).await.0, StatusCode::OK);
+    }
+    // Everything is written when the server has ended.
+    let server = server.restart().await;
+    let (_, page) = answer(server.admin(Method::GET, "/v1/admin/audit?limit=200")).await;
+    let counts = |action: &str| {
+        let alike = page["records"].as_array().unwrap().iter().rev().filter(|line| line["action"] == action);
+        alike.map(|line| line["count"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(counts("console.authenticate"), [1]);
+    assert_eq!(counts("admin.authenticate").first(), Some(&1));
 }
 
 #[tokio::test]

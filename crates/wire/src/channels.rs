@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::json::Object;
+use crate::json::{Object, Range};
+use crate::legible::is_legible;
 use crate::{DecodeError, Masked};
 
 /// Limit of a body, in bytes.
@@ -14,14 +15,12 @@ const MAX_TOPIC: usize = 128;
 const MAX_ORIGINS: usize = 8;
 /// Longest text of any other kind, in bytes.
 const MAX_TEXT: usize = 512;
-const MAX_USES: u32 = 10_000;
-const MAX_TTL: u32 = 31_536_000;
 const DEFAULT_TTL: u32 = 86_400;
 
 /// Settings of a channel, as far as they are said; texts are not checked further.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChannelSettings {
-    /// At most 128 characters, none of them a control character.
+    /// Empty, or at most 128 characters that can be read.
     pub topic: Option<String>,
     /// `open`, `invitation`.
     pub admission: Option<String>,
@@ -52,12 +51,7 @@ impl ChannelSettings {
     }
 
     fn take(object: &mut Object) -> Result<Self, DecodeError> {
-        let topic = object.optional_text("topic", 4 * MAX_TOPIC)?;
-        let is_topic =
-            |text: &String| text.chars().count() <= MAX_TOPIC && !text.chars().any(char::is_control);
-        if topic.as_ref().is_some_and(|text| !is_topic(text)) {
-            return Err(DecodeError::Wrong { member: "topic", expected: "at most 128 characters of text" });
-        }
+        let topic = if object.has("topic") { Some(topic(object)?) } else { None };
         let origins = object.texts("origins")?;
         if origins.as_ref().is_some_and(|origins| origins.len() > MAX_ORIGINS) {
             return Err(DecodeError::Wrong { member: "origins", expected: "at most 8 origins" });
@@ -65,7 +59,7 @@ impl ChannelSettings {
         Ok(Self {
             topic,
             admission: object.optional_text("admission", MAX_TEXT)?,
-            capacity: ranged(object, "capacity", u32::MAX)?,
+            capacity: object.ranged("capacity", &Range::POSITIVE)?,
             cookie_binding: object.optional_text("cookie_binding", MAX_TEXT)?,
             sessid_policy: object.optional_text("sessid_policy", MAX_TEXT)?,
             content: object.optional_text("content", MAX_TEXT)?,
@@ -134,8 +128,8 @@ impl InviteVisitors {
     /// As [`ChannelSettings::decode`].
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
         let mut object = Object::read(body, MAX_BODY)?;
-        let uses = ranged(&mut object, "uses", MAX_USES)?.unwrap_or(1);
-        let ttl = ranged(&mut object, "ttl", MAX_TTL)?.unwrap_or(DEFAULT_TTL);
+        let uses = object.ranged("uses", &Range::USES)?.unwrap_or(1);
+        let ttl = object.ranged("ttl", &Range::LIFETIME)?.unwrap_or(DEFAULT_TTL);
         object.end()?;
         Ok(Self { uses, ttl })
     }
@@ -169,12 +163,9 @@ impl IssueClient {
     }
 }
 
-fn ranged(object: &mut Object, member: &'static str, most: u32) -> Result<Option<u32>, DecodeError> {
-    let Some(number) = object.number(member)? else { return Ok(None) };
-    match u32::try_from(number) {
-        Ok(number) if (1..=most).contains(&number) => Ok(Some(number)),
-        _ => Err(DecodeError::Wrong { member, expected: "in its range" }),
-    }
+fn topic(object: &mut Object) -> Result<String, DecodeError> {
+    let fits = |text: &str| text.is_empty() || (text.chars().count() <= MAX_TOPIC && is_legible(text));
+    object.shown("topic", 4 * MAX_TOPIC, "empty, or at most 128 characters of text that can be seen", fits)
 }
 
 /// A channel, in answers.
@@ -336,7 +327,10 @@ mod tests {
             ("{}", true),
             (&topic(128), true),
             (&topic(129), false),
+            (r#"{"topic":""}"#, true),
             (r#"{"topic":"a\u0007"}"#, false),
+            (r#"{"topic":"\u200b"}"#, false),
+            (r#"{"topic":"a\u202eb"}"#, false),
             (r#"{"topic":null}"#, false),
             (r#"{"topic":5}"#, false),
             (r#"{"capacity":1}"#, true),

@@ -11,6 +11,21 @@ use crate::DecodeError;
 /// Levels of objects and arrays. The deepest message of our own has three; the rest is room for unknown members.
 pub(crate) const MAX_DEPTH: usize = 8;
 
+/// A range of whole numbers that begins at 1, and how it is told to whoever is not in it.
+pub(crate) struct Range {
+    pub(crate) most: u32,
+    pub(crate) said: &'static str,
+}
+
+impl Range {
+    /// How many may use an invite.
+    pub(crate) const USES: Self = Self { most: 10_000, said: "a whole number from 1 to 10,000" };
+    /// For how many seconds an invite is good: at most a year.
+    pub(crate) const LIFETIME: Self = Self { most: 31_536_000, said: "a whole number from 1 to 31,536,000" };
+    /// Whatever has 32 bits.
+    pub(crate) const POSITIVE: Self = Self { most: u32::MAX, said: "a whole number from 1 to 4,294,967,295" };
+}
+
 /// A decoded object whose members are taken out one by one, each with its form.
 #[derive(Debug)]
 pub(crate) struct Object(Map<String, Value>);
@@ -39,7 +54,12 @@ impl Object {
         member: &'static str,
         limit: usize,
     ) -> Result<Option<String>, DecodeError> {
-        if self.0.contains_key(member) { self.text(member, limit).map(Some) } else { Ok(None) }
+        if self.has(member) { self.text(member, limit).map(Some) } else { Ok(None) }
+    }
+
+    /// Returns whether the member is there, and was not taken.
+    pub(crate) fn has(&self, member: &str) -> bool {
+        self.0.contains_key(member)
     }
 
     /// Refuses what nobody took.
@@ -55,6 +75,31 @@ impl Object {
                 Some(number) => Ok(Some(number)),
                 None => Err(DecodeError::Wrong { member, expected: "a whole number" }),
             },
+        }
+    }
+
+    /// Takes a whole number of this range, if the member is there.
+    pub(crate) fn ranged(&mut self, member: &'static str, range: &Range) -> Result<Option<u32>, DecodeError> {
+        let Some(value) = self.0.remove(member) else { return Ok(None) };
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        match number.filter(|number| (1..=range.most).contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => Err(DecodeError::Wrong { member, expected: range.said }),
+        }
+    }
+
+    /// Takes a text for people, of at most `limit` bytes, that passes; `said` is how it is told to whoever has another.
+    pub(crate) fn shown(
+        &mut self,
+        member: &'static str,
+        limit: usize,
+        said: &'static str,
+        passes: impl Fn(&str) -> bool,
+    ) -> Result<String, DecodeError> {
+        match self.text(member, limit) {
+            Ok(text) if passes(&text) => Ok(text),
+            Ok(_) | Err(DecodeError::Wrong { .. }) => Err(DecodeError::Wrong { member, expected: said }),
+            Err(other) => Err(other),
         }
     }
 
@@ -228,6 +273,13 @@ impl<'de> Visitor<'de> for Strict<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_is_told_as_it_is() {
+        for Range { most, said } in [Range::USES, Range::LIFETIME, Range::POSITIVE] {
+            assert_eq!(said.replace(',', ""), format!("a whole number from 1 to {most}"));
+        }
+    }
 
     #[test]
     fn what_is_not_one_bounded_object_is_refused() {

@@ -6,6 +6,7 @@
 pub mod channels;
 pub mod framing;
 mod json;
+mod legible;
 pub mod rooms;
 pub mod rtcd;
 pub mod stun;
@@ -53,7 +54,7 @@ pub enum DecodeError {
     #[error("{0} is missing")]
     Missing(&'static str),
     /// Gave a member of another form than it must have.
-    #[error("{member} is not {expected}")]
+    #[error("{member} must be {expected}")]
     Wrong {
         /// Which member.
         member: &'static str,

@@ -18,6 +18,8 @@ pub use http::{
 pub use server::{ErrorCode, GoodbyeReason, MemberShown, Nonce, SendingShown, ServerMessage};
 
 use crate::DecodeError;
+use crate::json::Object;
+use crate::legible::is_legible;
 
 /// Limit of one WebSocket message after the welcome, in bytes: the description of a room of 100 with sound and picture has 300 KiB.
 pub const MAX_MESSAGE: usize = 512 * 1024;
@@ -31,6 +33,8 @@ pub const MAX_TRACKS: usize = 16;
 pub const MAX_TILES: usize = 64;
 /// Limit of a room's or a participant's name, in characters.
 pub const MAX_NAME: usize = 64;
+/// Longest name accepted before trimming and counting characters, in bytes.
+const MAX_NAME_BYTES: usize = 1_024;
 
 /// A 128-bit id: a participant, a room or an invite. On the wire 32 lower-case hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,14 +142,12 @@ impl MediaLabel {
     }
 }
 
-/// Reads a name that people see: trimmed, 1–64 characters, none of them a control character.
-fn name(text: &str) -> Result<String, DecodeError> {
-    let name = text.trim();
-    if !(1..=MAX_NAME).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(DecodeError::Wrong {
-            member: "name",
-            expected: "1–64 characters without control characters",
-        });
-    }
-    Ok(name.to_owned())
+/// Takes a name that people see: trimmed, 1–64 characters that can be read.
+fn name(object: &mut Object) -> Result<String, DecodeError> {
+    let fits = |text: &str| {
+        let name = text.trim();
+        name.chars().count() <= MAX_NAME && is_legible(name)
+    };
+    let said = "1 to 64 characters of text that can be seen";
+    Ok(object.shown("name", MAX_NAME_BYTES, said, fits)?.trim().to_owned())
 }

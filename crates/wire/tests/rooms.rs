@@ -413,15 +413,17 @@ fn bodies_are_read_with_their_defaults_and_ranges() {
     };
     assert_eq!(Redeem::decode(redeem), Ok(expected));
     assert_eq!(Redeem::decode(br#"{"invite":"csi_x"}"#), Err(DecodeError::Missing("name")));
-    let name =
-        DecodeError::Wrong { member: "name", expected: "1–64 characters without control characters" };
-    for bad in ["", "   ", "a\\u0000b", "a\\nb", &"ä".repeat(65)] {
+    let name = DecodeError::Wrong { member: "name", expected: "1 to 64 characters of text that can be seen" };
+    let (long, longer) = ("ä".repeat(65), "ä".repeat(1_000));
+    for bad in ["", "   ", "a\\u0000b", "a\\nb", "\\u200b", " \\u200b ", "a\\u202eb", &long, &longer] {
         assert_eq!(
             CreateRoom::decode(format!(r#"{{"name":"{bad}"}}"#).as_bytes()),
             Err(name.clone()),
             "{bad}"
         );
     }
+    assert_eq!(CreateRoom::decode(br#"{"name":5}"#), Err(name.clone()));
+    assert_eq!(name.to_string(), "name must be 1 to 64 characters of text that can be seen");
     let longest = "ä".repeat(64);
     let read = CreateRoom::decode(format!(r#"{{"name":"{longest}"}}"#).as_bytes());
     assert_eq!(read, Ok(CreateRoom { name: longest }));

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
-use identity::{Malformed, UnixMillis};
+use identity::{Malformed, RoomKey, UnixMillis};
 
 use super::column::{number, parsed, stored, text, time};
 use super::{Store, StoreError};
@@ -110,6 +110,33 @@ impl Store {
         .await?;
         rows.iter().map(read).collect()
     }
+
+    /// Returns a page of the lines about a room, its invites and its participants, also of those who are gone; otherwise as
+    /// [`Store::audit_page`].
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn audit_page_of_room(
+        &self,
+        room: RoomKey,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, at, actor, action, subject, outcome, address, count, detail FROM audit
+             WHERE seq < $1 AND seq IN (
+                 SELECT seq FROM audit WHERE subject = $2
+                 UNION ALL SELECT seq FROM invites JOIN audit ON subject = invite_id WHERE room_id = $2
+                 UNION ALL SELECT seq FROM sessions JOIN audit ON subject = session_id WHERE room_id = $2)
+             ORDER BY seq DESC LIMIT $3",
+        )
+        .bind(before.map_or(i64::MAX, stored))
+        .bind(room.to_string())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(read).collect()
+    }
 }
 
 /// What is to be forgotten of the audit record.
@@ -162,18 +189,19 @@ impl Store {
         Ok(expired)
     }
 
-    /// The first line that is not older, or the one that will be written next.
+    /// The first line that is not older, or the one that will be written next. One statement: a line that is written between two would be
+    /// neither, and be forgotten while it is young.
     async fn first_kept(&self, before: UnixMillis) -> Result<i64, StoreError> {
-        let kept = sqlx::query("SELECT seq FROM audit WHERE at >= $1 ORDER BY seq LIMIT 1")
-            .bind(stored(before.0))
-            .fetch_optional(&self.readers)
-            .await?;
-        if let Some(kept) = kept {
-            return number(&kept, "seq");
-        }
-        let newest =
-            sqlx::query("SELECT COALESCE(MAX(seq), 0) AS seq FROM audit").fetch_one(&self.readers).await?;
-        number::<i64>(&newest, "seq").map(|newest| newest.saturating_add(1))
+        let kept = sqlx::query(
+            "SELECT COALESCE(
+                 (SELECT seq FROM audit WHERE at >= $1 ORDER BY seq LIMIT 1),
+                 (SELECT MAX(seq) + 1 FROM audit),
+                 1) AS seq",
+        )
+        .bind(stored(before.0))
+        .fetch_one(&self.readers)
+        .await?;
+        number(&kept, "seq")
     }
 
     /// Deletes up to `limit` of the lines that are marked as forgotten, the oldest first; returns how many.

@@ -51,8 +51,10 @@ impl<S: Send + Sync> FromRequest<S> for MaybeJson {
 fn read<T>(bytes: &[u8], decode: impl Fn(&[u8]) -> Result<T, DecodeError>) -> Result<T, Problem> {
     decode(bytes).map_err(|error| match error {
         DecodeError::TooLarge { .. } => Problem::TOO_LARGE,
-        DecodeError::Missing(_) => Problem::malformed("The body lacks a member."),
-        DecodeError::Wrong { .. } => Problem::malformed("A member of the body is not in its form or range."),
+        DecodeError::Missing(member) => Problem::malformed("The body lacks a member.").about(member, "there"),
+        DecodeError::Wrong { member, expected } => {
+            Problem::malformed("A member of the body is not in its form or range.").about(member, expected)
+        }
         DecodeError::NotJson
         | DecodeError::NotMsgpack
         | DecodeError::NotZlib

@@ -12,26 +12,41 @@ use axum::{
 
 use crate::services::Refusal;
 
-/// An error answer: `{"type":"urn:countersign:<code>","title":"…","status":n}`.
+/// An error answer: `{"type":"urn:countersign:<code>","title":"…","status":n}`, and `detail` where a member of the body is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
     retry_after: Option<Duration>,
+    wrong: Option<Member>,
+}
+
+/// A member of a body, and what it must be, as a noun phrase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Member {
+    name: &'static str,
+    expected: &'static str,
 }
 
 impl Problem {
     /// Returns the error answer of this status; `code` is lower-case words joined by hyphens.
     #[must_use]
     pub const fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
-        Self { status, code, title, retry_after: None }
+        Self { status, code, title, retry_after: None, wrong: None }
     }
 
     /// Returns the same answer with `Retry-After`, in whole seconds rounded up.
     #[must_use]
     pub const fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// Returns the same answer, which says in its `detail` what a member of the body must be. Neither text is the caller's.
+    #[must_use]
+    pub const fn about(mut self, name: &'static str, expected: &'static str) -> Self {
+        self.wrong = Some(Member { name, expected });
         self
     }
 
@@ -48,11 +63,14 @@ impl Problem {
     }
 
     fn body(&self, namespace: &str) -> Body {
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "type": format!("{namespace}:{}", self.code),
             "title": self.title,
             "status": self.status.as_u16(),
         });
+        if let (Some(Member { name, expected }), Some(members)) = (self.wrong, body.as_object_mut()) {
+            members.insert("detail".to_owned(), format!("{name} must be {expected}.").into());
+        }
         Body::from(body.to_string())
     }
 

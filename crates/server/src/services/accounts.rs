@@ -1,5 +1,7 @@
 //! Credential → grant.
 
+mod uses;
+
 use std::time::Duration;
 
 use backend::{ConsoleKind, NewConsoleToken, Outcome, SessionRecord, Store};
@@ -13,6 +15,7 @@ use crate::ambient::{now, random};
 use crate::audit::{Act, Audit, entry};
 use crate::config::PublicUrl;
 use crate::http::peer::Peer;
+use uses::Uses;
 
 /// How long a sign-in link is good (`docs/faces/rooms.md`, "Administration").
 const LINK_GOOD_FOR: Duration = Duration::from_secs(10 * 60);
@@ -27,6 +30,7 @@ pub struct Accounts {
     store: Store,
     audit: Audit,
     admin_token: TokenHash,
+    uses: Uses,
 }
 
 /// A participant who proved to be one.
@@ -57,10 +61,10 @@ impl Accounts {
     /// Makes the service. `admin_token` opens the administration.
     #[must_use]
     pub fn new(store: Store, audit: Audit, admin_token: TokenHash) -> Self {
-        Self { store, audit, admin_token }
+        Self { store, audit, admin_token, uses: Uses::default() }
     }
 
-    /// Believes the holder of the admin token.
+    /// Believes the holder of the admin token. That it was used is recorded once an hour and address.
     ///
     /// # Errors
     /// [`Refusal::Denied`].
@@ -71,12 +75,12 @@ impl Accounts {
             self.audit.counted(act, Outcome::Refused);
             return Err(Refusal::Denied);
         }
-        self.audit.counted(Act { actor: OPERATOR, ..act }, Outcome::Accepted);
+        self.used(&self.admin_token, act, from);
         let permissions = Permissions::NONE.with(Permission::ManageRealm);
         Ok(Grant::new(Principal::operator(UserId::new(OPERATOR)), permissions, UnixMillis::MAX))
     }
 
-    /// Believes the holder of a console session.
+    /// Believes the holder of a console session. That it was used is recorded once an hour and address: an open page asks all the time.
     ///
     /// # Errors
     /// [`Refusal::Denied`], [`Refusal::Unavailable`].
@@ -84,8 +88,8 @@ impl Accounts {
         let found = self.console_grant(token).await?;
         let act = Act::by("", "console.authenticate", "", from);
         match found {
-            Ok(grant) => {
-                self.audit.counted(Act { actor: OPERATOR, ..act }, Outcome::Accepted);
+            Ok((grant, token)) => {
+                self.used(&token, act, from);
                 Ok(grant)
             }
             Err(denied) => {
@@ -95,13 +99,19 @@ impl Accounts {
         }
     }
 
-    async fn console_grant(&self, token: &Secret) -> Result<Result<Grant, Denied>, Refusal> {
+    fn used(&self, credential: &TokenHash, act: Act<'_>, from: Peer) {
+        if self.uses.is_new(credential, from, now()) {
+            self.audit.counted(Act { actor: OPERATOR, ..act }, Outcome::Accepted);
+        }
+    }
+
+    async fn console_grant(&self, token: &Secret) -> Result<Result<(Grant, TokenHash), Denied>, Refusal> {
         let presented = match hash(TokenKind::Console, token) {
             Ok(presented) => presented,
             Err(denied) => return Ok(Err(denied)),
         };
         let record = self.store.find_console_token(ConsoleKind::Console, &presented).await?;
-        Ok(verify_token(&presented, record.as_ref(), now()))
+        Ok(verify_token(&presented, record.as_ref(), now()).map(|grant| (grant, presented)))
     }
 
     /// Believes a participant who holds a session token and the key that it is bound to.

@@ -207,18 +207,22 @@ impl Rooms {
         })
     }
 
-    /// Returns a page of the audit record, newest first.
+    /// Returns a page of the audit record, newest first; with `about` only what concerns this room, whether there is one or not.
     ///
     /// # Errors
     /// [`Refusal::Forbidden`], [`Refusal::Unavailable`].
     pub async fn audit_page(
         &self,
         grant: &Grant,
+        about: Option<RoomKey>,
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, Refusal> {
         require(grant)?;
-        Ok(self.store.audit_page(before, limit).await?)
+        Ok(match about {
+            Some(room) => self.store.audit_page_of_room(room, before, limit).await?,
+            None => self.store.audit_page(before, limit).await?,
+        })
     }
 }
 

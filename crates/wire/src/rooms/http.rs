@@ -4,11 +4,8 @@ use serde::Serialize;
 
 use super::client::MAX_SECRET;
 use super::{Id, MAX_BODY, MemberShown, Permission, name};
-use crate::json::Object;
+use crate::json::{Object, Range};
 use crate::{DecodeError, Masked};
-
-/// Longest name accepted before trimming and counting characters, in bytes.
-const MAX_NAME_BYTES: usize = 1_024;
 
 /// `POST /v1/rooms/redeem`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +29,7 @@ impl Redeem {
         let mut object = Object::read(body, MAX_BODY)?;
         Ok(Self {
             invite: Masked(object.text("invite", MAX_SECRET)?),
-            name: name(&object.text("name", MAX_NAME_BYTES)?)?,
+            name: name(&mut object)?,
             fingerprint: object.text("fingerprint", 128)?,
             public_key: object.text("public_key", 128)?,
         })
@@ -72,7 +69,7 @@ impl CreateRoom {
     /// As [`Redeem::decode`].
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
         let mut object = Object::read(body, MAX_BODY)?;
-        Ok(Self { name: name(&object.text("name", MAX_NAME_BYTES)?)? })
+        Ok(Self { name: name(&mut object)? })
     }
 }
 
@@ -95,32 +92,21 @@ impl CreateInvite {
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
         let mut object = Object::read(body, MAX_BODY)?;
         Ok(Self {
-            uses: ranged(&mut object, "uses", 1, 10_000)?,
-            expires_in: ranged(&mut object, "expires_in", 86_400, 31_536_000)?,
-            permissions: permissions(object.texts("permissions")?)?,
+            uses: object.ranged("uses", &Range::USES)?.unwrap_or(1),
+            expires_in: object.ranged("expires_in", &Range::LIFETIME)?.unwrap_or(86_400),
+            permissions: permissions(&mut object)?,
         })
     }
 }
 
-fn ranged(object: &mut Object, member: &'static str, default: u32, most: u32) -> Result<u32, DecodeError> {
-    let Some(number) = object.number(member)? else {
-        return Ok(default);
-    };
-    match u32::try_from(number) {
-        Ok(number) if (1..=most).contains(&number) => Ok(number),
-        _ => Err(DecodeError::Wrong { member, expected: "in its range" }),
-    }
-}
-
-fn permissions(listed: Option<Vec<String>>) -> Result<Vec<Permission>, DecodeError> {
-    let Some(listed) = listed else {
+fn permissions(object: &mut Object) -> Result<Vec<Permission>, DecodeError> {
+    const WRONG: DecodeError =
+        DecodeError::Wrong { member: "permissions", expected: "a list of speak, camera, share and moderate" };
+    let Some(listed) = object.texts("permissions").map_err(|_| WRONG)? else {
         return Ok(vec![Permission::Speak, Permission::Camera, Permission::Share]);
     };
-    let mut permissions = listed
-        .iter()
-        .map(|text| Permission::parse(text))
-        .collect::<Option<Vec<_>>>()
-        .ok_or(DecodeError::Wrong { member: "permissions", expected: "a list of permissions" })?;
+    let mut permissions =
+        listed.iter().map(|text| Permission::parse(text)).collect::<Option<Vec<_>>>().ok_or(WRONG)?;
     permissions.sort_unstable();
     permissions.dedup();
     Ok(permissions)

@@ -155,12 +155,20 @@ async fn invite(
 fn changed(before: ChannelRules, said: ChannelSettings) -> Result<ChannelRules, Refusal> {
     Ok(ChannelRules {
         topic: said.topic.unwrap_or(before.topic),
-        admission: setting(said.admission, before.admission)?,
+        admission: setting(said.admission, before.admission, "admission is open or invitation.")?,
         capacity: said.capacity.unwrap_or(before.capacity),
-        cookie_binding: setting(said.cookie_binding, before.cookie_binding)?,
-        sessid_policy: setting(said.sessid_policy, before.sessid_policy)?,
-        content: setting(said.content, before.content)?,
-        delivery: setting(said.delivery, before.delivery)?,
+        cookie_binding: setting(
+            said.cookie_binding,
+            before.cookie_binding,
+            "cookie_binding is required or optional.",
+        )?,
+        sessid_policy: setting(
+            said.sessid_policy,
+            before.sessid_policy,
+            "sessid_policy is strict-login-id, strict-registered or optional.",
+        )?,
+        content: setting(said.content, before.content, "content is strict or opaque.")?,
+        delivery: setting(said.delivery, before.delivery, "delivery is off or page.")?,
         origins: match said.origins {
             Some(origins) => origins.iter().map(|text| origin(text)).collect::<Result<_, _>>()?,
             None => before.origins,
@@ -168,9 +176,9 @@ fn changed(before: ChannelRules, said: ChannelSettings) -> Result<ChannelRules, 
     })
 }
 
-fn setting<T: FromStr>(said: Option<String>, before: T) -> Result<T, Refusal> {
+fn setting<T: FromStr>(said: Option<String>, before: T, values: &'static str) -> Result<T, Refusal> {
     let Some(text) = said else { return Ok(before) };
-    text.parse().map_err(|_| Refusal::Malformed("A setting has none of the values that it may have."))
+    text.parse().map_err(|_| Refusal::Malformed(values))
 }
 
 /// An origin is an address without even the slash of an empty path (RFC 6454 §6.2).

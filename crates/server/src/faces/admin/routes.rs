@@ -135,9 +135,10 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `?before=<seq>&limit=<1–200>`.
+/// `?room_id=<room_id>&before=<seq>&limit=<1–200>`.
 #[derive(Deserialize)]
 struct Paging {
+    room_id: Option<String>,
     before: Option<u64>,
     limit: Option<u32>,
 }
@@ -147,13 +148,15 @@ async fn audit(
     Operator(grant): Operator,
     paging: Result<Query<Paging>, QueryRejection>,
 ) -> Result<Json<AuditPage>, Problem> {
-    const EXPECTED: Problem = Problem::malformed("before is a number, limit is 1 to 200.");
-    let Query(Paging { before, limit }) = paging.map_err(|_| EXPECTED)?;
+    const EXPECTED: Problem =
+        Problem::malformed("room_id is the ID of a room, before is a number, limit is 1 to 200.");
+    let Query(Paging { room_id, before, limit }) = paging.map_err(|_| EXPECTED)?;
+    let about = room_id.map(|text| text.parse()).transpose().map_err(|_| EXPECTED)?;
     let limit = limit.unwrap_or(PAGE);
     if !(1..=LONGEST_PAGE).contains(&limit) {
         return Err(EXPECTED);
     }
-    let records = app.rooms.audit_page(&grant, before, limit).await?;
+    let records = app.rooms.audit_page(&grant, about, before, limit).await?;
     Ok(Json(AuditPage { records: records.into_iter().map(shown_record).collect() }))
 }
 

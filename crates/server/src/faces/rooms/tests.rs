@@ -161,7 +161,7 @@ fn what_is_said_by_the_channel_is_translated() {
     let rows = [
         (r#"{"type":"chat","text":"hi"}"#, Ok(Saying::Chat("hi".into()))),
         (r#"{"type":"react","emoji":"🎉"}"#, Ok(Saying::React("🎉"))),
-        (r#"{"type":"react","emoji":"x"}"#, Err("emoji is not one of the list")),
+        (r#"{"type":"react","emoji":"x"}"#, Err("emoji must be one of the list")),
         (r#"{"type":"shout","text":"hi"}"#, Err("unknown type")),
     ];
     for (text, expected) in rows {

@@ -29,7 +29,8 @@ impl Calls {
     pub async fn leave(&self, seat: Seat, from: Peer) -> Result<(), Refusal> {
         let room = self.table().current(seat)?.admitted.room;
         let id = seat.session.to_string();
-        let act = entry(Act::by(&id, "session.leave", &id, from));
+        let detail = format!("room {room}");
+        let act = entry(Act { detail: &detail, ..Act::by(&id, "session.leave", &id, from) });
         self.revoke(room, seat.session, PuntReason::Left, &act).await
     }
 
@@ -40,7 +41,7 @@ impl Calls {
     /// [`Refusal::NotFound`], [`Refusal::Unavailable`].
     pub async fn remove(&self, seat: Seat, session: SessionId, from: Peer) -> Result<(), Refusal> {
         let (grant, room) = self.place(seat)?;
-        let act = entry(Act::by(&actor(&grant), "session.remove", &session.to_string(), from));
+        let act = removal(&grant, room, session, from);
         self.require(&grant, Permission::Moderate, &act)?;
         self.revoke(room, session, PuntReason::Removed, &act).await
     }
@@ -67,7 +68,7 @@ impl Calls {
         session: SessionId,
         from: Peer,
     ) -> Result<(), Refusal> {
-        let act = entry(Act::by(&actor(grant), "session.remove", &session.to_string(), from));
+        let act = removal(grant, room, session, from);
         self.require(grant, Permission::ManageRealm, &act)?;
         self.revoke(room, session, PuntReason::Removed, &act).await
     }
@@ -174,4 +175,9 @@ impl Calls {
         }
         tracing::error!("the media engine took no command for a second");
     }
+}
+
+fn removal(grant: &Grant, room: RoomKey, session: SessionId, from: Peer) -> AuditEntry {
+    let (actor, subject, detail) = (actor(grant), session.to_string(), format!("room {room}"));
+    entry(Act { detail: &detail, ..Act::by(&actor, "session.remove", &subject, from) })
 }
