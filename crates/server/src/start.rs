@@ -422,7 +422,8 @@ fn serve_rtcd(
     let settings = faces::rtcd::Settings { open_metrics: config.open_metrics };
     let routes = faces::rtcd::routes(app, settings);
     let routes = plain_doors(routes, faces::rtcd::PATIENCE, config.proxy, metrics);
-    let seating = Seating::new(config.proxy, Seats::USUAL);
+    let seats = Seats::USUAL.with(config.sockets_per_address, config.sockets);
+    let seating = Seating::new(config.proxy, seats);
     serve_with(socket, routes, tls, seating, faces::rtcd::READ)
         .map_err(|source| StartError::Listen { address: config.listen, source })
 }
