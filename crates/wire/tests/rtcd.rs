@@ -158,6 +158,16 @@ fn joins_say_what_is_there_and_nothing_more() {
     assert_eq!((bare.channel.as_deref(), bare.av1, bare.by_channel), (None, None, None));
     // rtcd's decoder takes bytes for the name of a member.
     assert_eq!(join(&[b"\x84\xc4\x0aav1Support\xc3"]).av1, Some(true));
+    // Where the call is shown is only told again: one that is too long, or no name at all, keeps nobody out.
+    let shown = |text: &[u8]| {
+        let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+        join(&[b"\x84\xa9channelID\xda", &length, text]).channel
+    };
+    assert_eq!((shown(b"").as_deref(), shown(b"ch").as_deref()), (Some(""), Some("ch")));
+    assert_eq!(shown(&[b'c'; MAX_ID]).map(|channel| channel.len()), Some(MAX_ID));
+    for odd in [[b'c'; MAX_ID + 1].as_slice(), b"a\nb", b"\xff"] {
+        assert_eq!(shown(odd), None, "{odd:x?}");
+    }
     let odd: [(&[u8], Option<bool>); 4] =
         [(b"\xc3", Some(true)), (b"\xc0", None), (b"\x01", None), (b"\xa4true", None)];
     for (value, av1) in odd {

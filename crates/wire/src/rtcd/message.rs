@@ -140,7 +140,7 @@ impl ClientMessage {
         }
         let mut reader = Reader::new(bytes);
         match kind(&mut reader)? {
-            b"join" => join(&mut reader).map(Self::Join),
+            b"join" => Members::read(&mut reader)?.join().map(Self::Join),
             b"reconnect" => Ok(Self::Reconnect { session: named_session(&mut reader)? }),
             b"leave" => Ok(Self::Leave { session: named_session(&mut reader)? }),
             b"rtc" => rtc(&mut reader).map(Self::Rtc),
@@ -253,37 +253,54 @@ fn kind<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     }
 }
 
-fn join(reader: &mut Reader<'_>) -> Result<Join, DecodeError> {
-    let Head::Map(count) = reader.head()? else {
-        return Err(DecodeError::Wrong { member: "data", expected: "a map" });
-    };
-    let (mut texts, mut flags) = (BTreeMap::new(), BTreeMap::new());
-    for _ in 0..count {
-        let (Head::Text(name) | Head::Bytes(name)) = reader.head()? else {
-            return Err(DecodeError::Wrong { member: "data", expected: "a map of texts" });
+/// The members of a join, by their names.
+struct Members<'a> {
+    texts: BTreeMap<&'a [u8], &'a [u8]>,
+    flags: BTreeMap<&'a [u8], bool>,
+}
+
+impl<'a> Members<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let Head::Map(count) = reader.head()? else {
+            return Err(DecodeError::Wrong { member: "data", expected: "a map" });
         };
-        let before = *reader;
-        match reader.head()? {
-            Head::Text(text) => _ = texts.insert(name, text),
-            Head::Bool(flag) => _ = flags.insert(name, flag),
-            // Of another form, so as if it were not there; but it may be anything.
-            _ => {
-                *reader = before;
-                reader.skip()?;
+        let (mut texts, mut flags) = (BTreeMap::new(), BTreeMap::new());
+        for _ in 0..count {
+            let (Head::Text(name) | Head::Bytes(name)) = reader.head()? else {
+                return Err(DecodeError::Wrong { member: "data", expected: "a map of texts" });
+            };
+            let before = *reader;
+            match reader.head()? {
+                Head::Text(text) => _ = texts.insert(name, text),
+                Head::Bool(flag) => _ = flags.insert(name, flag),
+                // Of another form, so as if it were not there; but it may be anything.
+                _ => {
+                    *reader = before;
+                    reader.skip()?;
+                }
             }
         }
+        Ok(Self { texts, flags })
     }
-    let mut id = |member: &'static str| {
-        let text = texts.remove(member.as_bytes()).filter(|text| !text.is_empty());
-        id_text(text.ok_or(DecodeError::Missing(member))?, member)
-    };
-    // In rtcd's own order.
-    let (call, user, session) = (id("callID")?, id("userID")?, id("sessionID")?);
-    let channel = texts.remove(b"channelID".as_slice()).filter(|text| !text.is_empty());
-    let channel = channel.map(|text| id_text(text, "channelID")).transpose()?;
-    let flag = |name: &[u8]| flags.get(name).copied();
-    let (av1, by_channel) = (flag(b"av1Support"), flag(b"dcSignaling"));
-    Ok(Join { call, user, session: session_id(session)?, channel, av1, by_channel })
+
+    fn join(&self) -> Result<Join, DecodeError> {
+        // In rtcd's own order.
+        let [call, user, session] = ["callID", "userID", "sessionID"].map(|member| self.id(member));
+        let (call, user, session) = (call?, user?, session?);
+        let call = id_text(call, "callID")?;
+        let user = id_text(user, "userID")?;
+        let session = session_id(id_text(session, "sessionID")?)?;
+        // It is only told again, so one in another form is as if it were not there.
+        let channel = self.texts.get(b"channelID".as_slice());
+        let channel = channel.and_then(|text| id_text(text, "channelID").ok());
+        let flag = |name: &[u8]| self.flags.get(name).copied();
+        Ok(Join { call, user, session, channel, av1: flag(b"av1Support"), by_channel: flag(b"dcSignaling") })
+    }
+
+    fn id(&self, member: &'static str) -> Result<&'a [u8], DecodeError> {
+        let text = self.texts.get(member.as_bytes()).copied().filter(|text| !text.is_empty());
+        text.ok_or(DecodeError::Missing(member))
+    }
 }
 
 fn id_text(bytes: &[u8], member: &'static str) -> Result<String, DecodeError> {
