@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Rtcd, Verto, file,
+    Rtcd, Verto, drop_in, file,
     public_url::{PublicUrl, Scheme},
     values::{LogFormat, LogLevel, Set, TlsMode},
     written::ConfigError,
@@ -239,12 +239,7 @@ impl<'a> Files<'a> {
         match (self.tls, cert, key) {
             (_, Some(cert), Some(key)) => Ok(Tls::Files { cert: cert.value.clone(), key: key.value.clone() }),
             (Some(set), cert, _) if set.origin.is_rtcds() => {
-                let (key, rtcds) =
-                    if cert.is_none() { ("cert_file", "CertFile") } else { ("cert_key", "CertKey") };
-                let problem = format!(
-                    "api.http.tls.{key}: failed to validate http config: invalid TLS config: invalid {rtcds} value: should not be empty"
-                );
-                Err(ConfigError::at(&set.origin, problem))
+                Err(drop_in::no_tls_file(&set.origin, cert.is_none()))
             }
             (Some(set), ..) => {
                 let problem = format!("{section}.tls: \"files\" needs both cert_file and key_file");

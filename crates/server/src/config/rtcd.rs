@@ -11,7 +11,7 @@ use identity::Secret;
 
 use super::{
     checked::{Files, Proxy, Tls, proxy},
-    file,
+    drop_in, file,
     values::{AdminKey, Set, size},
     written::{ConfigError, Origin},
 };
@@ -65,12 +65,14 @@ impl Rtcd {
         };
         let enabled = is_true(rtcd.enabled.as_ref());
         let mut said = Vec::new();
+        // In rtcd's order: the admin, then the listener.
+        let admin_key = admin_key(&rtcd, &mut said)?;
         let checked = Self {
             listen,
             tls: files.check(listen, proxy)?,
             proxy,
             allow_self_registration: is_true(rtcd.allow_self_registration.as_ref()),
-            admin_key: admin_key(&rtcd, &mut said)?,
+            admin_key,
             open_metrics: is_true(rtcd.open_metrics.as_ref()),
             session_expiration: rtcd.session_expiration_minutes.map_or(DEFAULT_EXPIRATION, |set| set.value.0),
             drain: rtcd.drain_minutes.map_or(DEFAULT_DRAIN, |set| set.value.0),
@@ -128,11 +130,7 @@ fn admin_key(rtcd: &file::Rtcd, warnings: &mut Vec<String>) -> Result<Option<Sec
             let problem = "faces.rtcd.admin_secret_key_file: expected this or admin_secret_key, found both";
             Err(ConfigError::at(&file.origin, problem))
         }
-        (None, None) if origin.is_rtcds() => {
-            let problem = "api.security.admin_secret_key: failed to validate admin config: invalid AdminSecretKey value: \
-                           should not be empty";
-            Err(ConfigError::at(origin, problem))
-        }
+        (None, None) if origin.is_rtcds() => Err(drop_in::no_admin_key(origin)),
         (None, None) => {
             let problem = "faces.rtcd.enable_admin: needs admin_secret_key or admin_secret_key_file";
             Err(ConfigError::at(origin, problem))
