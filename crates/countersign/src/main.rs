@@ -47,12 +47,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             print!("{}", server::config::example());
         }
         Command::Config { command: ConfigCommand::Check } => {
-            for warning in load(arguments)?.warnings {
+            for warning in load_for_start(arguments)?.warnings {
                 eprintln!("warning: {warning}");
             }
             println!("ok");
         }
-        Command::Serve => serve::serve(load(arguments)?)?,
+        Command::Serve => serve::serve(load_for_start(arguments)?)?,
         Command::Room { command } => admin::room(&load(arguments)?, &command)?,
         Command::Invite { command } => admin::invite(&load(arguments)?, &command)?,
         Command::Participant { command } => admin::participant(&load(arguments)?, &command)?,
@@ -65,6 +65,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Audit { limit } => admin::audit(&load(arguments)?, limit)?,
     }
     Ok(())
+}
+
+/// With what only a start needs.
+fn load_for_start(arguments: &Arguments) -> Result<Checked, ConfigError> {
+    let config = load(arguments)?;
+    config.check_certificates()?;
+    Ok(config)
 }
 
 fn load(arguments: &Arguments) -> Result<Checked, ConfigError> {

@@ -437,7 +437,7 @@ struct Certificate {
 fn certificate(tls: &Tls, folder: &Path, names: &[String]) -> Result<Option<Certificate>, StartError> {
     let (config, file) = match tls {
         Tls::Off => return Ok(None),
-        Tls::Files { cert, key } => (tls::from_files(cert, key)?, absolute(cert)),
+        Tls::Files { cert, key } => (tls::from_files(&cert.path, &key.path)?, absolute(&cert.path)),
         Tls::SelfSigned => {
             let made = tls::self_signed(folder, names, SystemTime::now())?;
             (made, absolute(&folder.join(tls::CERTIFICATE_FILE)))

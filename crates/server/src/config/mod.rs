@@ -12,7 +12,7 @@ mod values;
 mod verto;
 mod written;
 
-pub use checked::{Checked, Http, Log, Media, Proxy, Tls};
+pub use checked::{Checked, Http, Log, Media, PemFile, Proxy, Tls};
 pub use drop_in::{RTCDS_FILE, rtcd_markdown, unread_file};
 pub use public_url::{PublicUrl, Scheme};
 pub use reference::{example, markdown};

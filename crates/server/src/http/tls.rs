@@ -59,19 +59,32 @@ pub enum TlsError {
 
 /// Reads the operator's certificate chain and key.
 pub fn from_files(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&read(cert)?)
-        .collect::<Result<_, _>>()
-        .map_err(|_| TlsError::NotPem { path: cert.into(), expected: "a certificate chain" })?;
-    if chain.is_empty() {
-        return Err(TlsError::NotPem { path: cert.into(), expected: "a certificate chain" });
-    }
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|_| TlsError::NotPem { path: key.into(), expected: "a private key" })?;
+    config(read_chain(cert)?, read_key(key)?)
+}
+
+/// Reads a certificate chain.
+pub fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wrong = || TlsError::NotPem { path: file.into(), expected: "a certificate chain" };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(file)?).collect();
+    chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(wrong)
+}
+
+/// Reads a private key.
+pub fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let wrong = |_| TlsError::NotPem { path: file.into(), expected: "a private key" };
+    PrivateKeyDer::from_pem_slice(&read(file)?).map_err(wrong)
+}
+
+/// Returns what a listener shows, if the key is that of the chain's first certificate.
+pub fn config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, private)?;
+        .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -90,6 +90,20 @@ pub(in crate::config) fn no_tls_file(origin: &Origin, has_no_cert: bool) -> Conf
     at(origin, &format!("api.http.tls.{key}"), problem)
 }
 
+/// What rtcd says of files that are no certificate and its key; `keys` are ours.
+pub(in crate::config) fn no_certificate(
+    origin: &Origin,
+    keys: &[&str],
+    error: &dyn std::fmt::Display,
+) -> ConfigError {
+    let rtcds =
+        |key: &&str| if *key == "cert_file" { "api.http.tls.cert_file" } else { "api.http.tls.cert_key" };
+    let keys: Vec<_> = keys.iter().map(rtcds).collect();
+    let problem =
+        format!("failed to validate http config: invalid TLS config: failed to load cert files: {error}");
+    at(origin, &keys.join(", "), problem)
+}
+
 fn check_rtc(settings: &Settings) -> Result<(), ConfigError> {
     addresses(settings.ice_address_udp.as_ref(), "rtc.ice_address_udp", "ICEAddressUDP")?;
     addresses(settings.ice_address_tcp.as_ref(), "rtc.ice_address_tcp", "ICEAddressTCP")?;

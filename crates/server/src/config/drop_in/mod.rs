@@ -23,7 +23,7 @@ mod refusals;
 #[cfg(test)]
 mod tests;
 
-pub(super) use checks::{no_admin_key, no_tls_file};
+pub(super) use checks::{no_admin_key, no_certificate, no_tls_file};
 pub use names::rtcd_markdown;
 use names::{NAMES, SWITCHES, Settings, does_nothing};
 use raw::{Raw, Raws};
