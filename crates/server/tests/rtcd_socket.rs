@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 use wire::Masked;
-use wire::rtcd::{ClientMessage, Description, MAX_MESSAGE, ServerMessage, Signal};
+use wire::rtcd::{ClientMessage, Description, Join, MAX_MESSAGE, ServerMessage, Signal};
 
 const QUIET: Duration = Duration::from_millis(150);
 
@@ -259,6 +259,26 @@ async fn a_handshake_needs_a_key_and_a_path_that_is_no_text_names_no_call() {
         assert_eq!(status(path, &[], false).await, (401, false), "{path}");
         assert_eq!(status(path, &[], true).await, (404, false), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_join_whose_ids_are_in_a_bad_form_is_answered_as_one_that_is_too_many() {
+    let server = TestServer::start_rtcd().await;
+    let key = server.register("clientA").await;
+    let mut plugin = Plugin::open(server.rtcd(), "clientA", &key).await.unwrap();
+    let long = "x".repeat(300);
+    for (call, user, session) in
+        [("c", long.as_str(), "s"), ("a\nb", "u", "s"), ("c", "u", "a b"), ("c", "u", &long)]
+    {
+        let (call, user, session) = (call.to_owned(), user.to_owned(), session.to_owned());
+        let join = Join { call, user, session: session.clone(), channel: None, av1: None, by_channel: None };
+        plugin.say(&ClientMessage::Join(join)).await;
+        assert_eq!(plugin.next().await, Ok(ServerMessage::Close { session }));
+    }
+    assert_eq!(server.rtcd_metric("rtcd_rtc_sessions_total").await, 0.0);
+    // One that lacks an id, as captured: a mistake that no user waits behind.
+    plugin.send(Message::binary(b"\xa4join\x82\xa6callID\xa1c\xa9sessionID\xa1s".to_vec())).await;
+    assert!(plugin.is_quiet(QUIET).await);
 }
 
 #[tokio::test]

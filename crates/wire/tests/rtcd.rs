@@ -176,6 +176,43 @@ fn joins_say_what_is_there_and_nothing_more() {
     }
 }
 
+/// Whoever waits for the session is told, if there is a name to tell.
+#[test]
+fn a_join_whose_ids_are_there_in_a_bad_form_names_its_session() {
+    let text = |text: &[u8]| [&[0xda], &u16::try_from(text.len()).unwrap().to_be_bytes()[..], text].concat();
+    let join = |call: &[u8], user: &[u8], session: &[u8]| {
+        let members = [&b"callID"[..], call, b"userID", user, b"sessionID", session].map(text).concat();
+        [b"\xa4join\x83".as_slice(), &members].concat()
+    };
+    let refused = |bytes: &[u8]| {
+        assert!(ClientMessage::decode(bytes).is_err());
+        ClientMessage::refused_join(bytes)
+    };
+    let long = |length| vec![b'x'; length];
+    for (call, user) in [(&b"c"[..], &long(300)[..]), (&long(200), b"u"), (b"a\nb", b"u"), (b"c", b"\xff")] {
+        assert_eq!(refused(&join(call, user, b"s")).as_deref(), Some("s"));
+    }
+    for session in [&"s".repeat(65), "a b", "a/b", "é", "\n", &"s".repeat(MAX_ANY_ID)] {
+        assert_eq!(refused(&join(b"c", b"u", session.as_bytes())).as_deref(), Some(session));
+        let close = ServerMessage::Close { session: session.to_owned() };
+        assert_eq!(ServerMessage::decode(&close.encode()), Ok(close));
+    }
+    let unsaid = [
+        ("no text", join(b"c", b"u", b"\xff")),
+        ("too long", join(b"c", b"u", &long(MAX_ANY_ID + 1))),
+        ("no session", join(b"c", &long(300), b"")),
+        ("no call", join(b"", b"u", b"a b")),
+        ("no user", join(b"c", b"", b"a b")),
+        ("no join", [b"\xa5leave".as_slice(), &join(b"c", b"u", b"a b")[5..]].concat()),
+        ("torn", join(b"c", b"u", b"a b")[..30].to_vec()),
+        ("larger than a message", [join(b"c", b"u", b"a b"), long(MAX_MESSAGE)].concat()),
+    ];
+    for (what, bytes) in unsaid {
+        assert_eq!(refused(&bytes), None, "{what}");
+    }
+    assert_eq!(ClientMessage::refused_join(&join(b"c", b"u", b"s")), None, "it is not refused");
+}
+
 #[test]
 fn what_no_socket_message_may_be_is_refused() {
     let map = |more: &[u8]| [b"\xa5leave".as_slice(), more].concat();

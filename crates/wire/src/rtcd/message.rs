@@ -13,6 +13,9 @@ pub const MAX_ID: usize = 128;
 /// Limit of a session's id, in characters: it stands in descriptions as the name of a stream. Mattermost's have 26.
 pub const MAX_SESSION_ID: usize = 64;
 
+/// Limit of a session's id in any form, in bytes, when a join is answered that it kept from being a session.
+pub const MAX_ANY_ID: usize = 1_024;
+
 /// A message of the plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientMessage {
@@ -148,6 +151,18 @@ impl ClientMessage {
         }
     }
 
+    /// Returns the session's id, in any form of at most [`MAX_ANY_ID`] bytes, of a join that [`Self::decode`] refuses although none of its
+    /// ids is missing: whoever waits for that session is to be told.
+    #[must_use]
+    pub fn refused_join(bytes: &[u8]) -> Option<String> {
+        let mut reader = Reader::new(bytes);
+        let is_join = bytes.len() <= MAX_MESSAGE && kind(&mut reader).is_ok_and(|kind| kind == b"join");
+        let members = is_join.then(|| Members::read(&mut reader).ok()).flatten()?;
+        let [_, _, session] = members.ids().ok()?;
+        let session = str::from_utf8(session).ok().filter(|session| session.len() <= MAX_ANY_ID)?;
+        members.join().is_err().then(|| session.to_owned())
+    }
+
     /// Returns the bytes, as the plugin writes them.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -184,9 +199,9 @@ pub enum ServerMessage {
     Rtc(Rtc),
     /// Somebody has begun, or ceased, to speak.
     Vad(Rtc),
-    /// A session has ended.
+    /// A session has ended, or a join has made none.
     Close {
-        /// Which.
+        /// Which; in the second case in any form.
         session: String,
     },
 }
@@ -206,7 +221,10 @@ impl ServerMessage {
             }
             b"rtc" => rtc(&mut reader).map(Self::Rtc),
             b"vad" => rtc(&mut reader).map(Self::Vad),
-            b"close" => Ok(Self::Close { session: named_session(&mut reader)? }),
+            b"close" => {
+                let session = texts(&mut reader)?.remove("sessionID").filter(|id| !id.is_empty());
+                Ok(Self::Close { session: session.ok_or(DecodeError::Missing("sessionID"))? })
+            }
             _ => Err(DecodeError::UnknownType),
         }
     }
@@ -284,9 +302,7 @@ impl<'a> Members<'a> {
     }
 
     fn join(&self) -> Result<Join, DecodeError> {
-        // In rtcd's own order.
-        let [call, user, session] = ["callID", "userID", "sessionID"].map(|member| self.id(member));
-        let (call, user, session) = (call?, user?, session?);
+        let [call, user, session] = self.ids()?;
         let call = id_text(call, "callID")?;
         let user = id_text(user, "userID")?;
         let session = session_id(id_text(session, "sessionID")?)?;
@@ -297,9 +313,13 @@ impl<'a> Members<'a> {
         Ok(Join { call, user, session, channel, av1: flag(b"av1Support"), by_channel: flag(b"dcSignaling") })
     }
 
-    fn id(&self, member: &'static str) -> Result<&'a [u8], DecodeError> {
-        let text = self.texts.get(member.as_bytes()).copied().filter(|text| !text.is_empty());
-        text.ok_or(DecodeError::Missing(member))
+    /// Of the call, the user and the session, looked for in rtcd's own order; in any form.
+    fn ids(&self) -> Result<[&'a [u8]; 3], DecodeError> {
+        let id = |member: &'static str| {
+            let text = self.texts.get(member.as_bytes()).copied().filter(|text| !text.is_empty());
+            text.ok_or(DecodeError::Missing(member))
+        };
+        Ok([id("callID")?, id("userID")?, id("sessionID")?])
     }
 }
 
