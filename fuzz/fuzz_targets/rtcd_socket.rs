@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use wire::rtcd::{
-    Candidate, ClientMessage, Description, MAX_ID, MAX_MESSAGE, MAX_SESSION_ID, ServerMessage, Signal,
+    Candidate, ClientMessage, Description, MAX_ANY_ID, MAX_ID, MAX_MESSAGE, MAX_SESSION_ID, ServerMessage,
+    Signal,
 };
 
 fuzz_target!(|bytes: &[u8]| {
@@ -28,6 +29,11 @@ fuzz_target!(|bytes: &[u8]| {
                 }
             }
         }
+    }
+    if let Some(session) = ClientMessage::refused_join(bytes) {
+        assert!(ClientMessage::decode(bytes).is_err() && (1..=MAX_ANY_ID).contains(&session.len()));
+        let close = ServerMessage::Close { session };
+        assert_eq!(ServerMessage::decode(&close.encode()).as_ref(), Ok(&close));
     }
     if let Ok(message) = ServerMessage::decode(bytes) {
         assert_eq!(ServerMessage::decode(&message.encode()), Ok(message));

@@ -45,12 +45,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             say(server::config::example())?;
         }
         Command::Config { command: ConfigCommand::Check } => {
-            for warning in load(arguments)?.warnings {
+            for warning in load_for_start(arguments)?.warnings {
                 complain(format_args!("warning: {warning}"));
             }
             say_line!("ok")?;
         }
-        Command::Serve => serve::serve(load(arguments)?)?,
+        Command::Serve => serve::serve(load_for_start(arguments)?)?,
         Command::Room { command } => admin::room(&load(arguments)?, &command)?,
         Command::Invite { command } => admin::invite(&load(arguments)?, &command)?,
         Command::Participant { command } => admin::participant(&load(arguments)?, &command)?,
@@ -63,6 +63,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Audit { limit } => admin::audit(&load(arguments)?, limit)?,
     }
     Ok(())
+}
+
+/// With what only a start needs.
+fn load_for_start(arguments: &Arguments) -> Result<Checked, ConfigError> {
+    let config = load(arguments)?;
+    config.check_certificates()?;
+    Ok(config)
 }
 
 fn load(arguments: &Arguments) -> Result<Checked, ConfigError> {

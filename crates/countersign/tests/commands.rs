@@ -79,6 +79,28 @@ fn a_wrong_configuration_ends_with_status_2_and_its_place() {
 }
 
 #[test]
+fn certificates_that_are_not_there_are_a_wrong_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    for section in ["http", "faces.rtcd", "faces.verto"] {
+        let sets = ["tls=files", "cert_file=/nowhere/c.pem", "key_file=/nowhere/k.pem"];
+        let sets = sets.map(|set| format!("{section}.{set}"));
+        let enabled = (section != "http").then(|| format!("{section}.enabled=true"));
+        let sets: Vec<&str> = sets.iter().chain(&enabled).flat_map(|set| ["--set", set.as_str()]).collect();
+        for command in [["config", "check"].as_slice(), &["serve"]] {
+            let output = run(folder.path(), &[command, &sets].concat());
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
+            let expected = format!(": {section}.cert_file: /nowhere/c.pem: No such file");
+            assert!(said.contains(&expected) && output.stdout.is_empty(), "{command:?}: {said}");
+        }
+        // Whoever only speaks to a running server may not be able to read its key.
+        let said = run(folder.path(), &[&["room", "list"], sets.as_slice()].concat());
+        assert!(String::from_utf8_lossy(&said.stderr).contains("no server runs with the data folder"));
+    }
+    assert!(!folder.path().join("data").exists(), "nothing was begun");
+}
+
+#[test]
 fn the_printed_example_is_a_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let example = printed(folder.path(), &["config", "print"]);

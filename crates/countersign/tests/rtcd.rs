@@ -95,6 +95,17 @@ fn rtcds_environment_and_file_are_enough() {
     }
     assert!(here.join("volume/rtcd_db/countersign/countersign.sqlite").exists());
 
+    let files = ["ENABLE", "CERTFILE", "CERTKEY"].map(|name| format!("RTCD_API_HTTP_TLS_{name}"));
+    let absent = files.iter().zip(["true", "/nowhere/c.pem", "/nowhere/k.pem"]);
+    let absent = start(&["config", "check"]).envs(absent).output().unwrap();
+    let said = String::from_utf8(absent.stderr).unwrap();
+    assert!(
+        said.starts_with(
+            "countersign: RTCD_API_HTTP_TLS_CERTFILE: api.http.tls.cert_file: failed to validate http config: invalid TLS config: \
+             failed to load cert files: /nowhere/c.pem: No such file"
+        ),
+        "{said}"
+    );
     let wrong = start(&["config", "check"]).env("RTCD_RTC_ICEPORTUDP", "").output().unwrap();
     let said = String::from_utf8(wrong.stderr).unwrap();
     let expected = "countersign: RTCD_RTC_ICEPORTUDP: rtc.ice_port_udp: expected a whole number, found nothing; unset it";

@@ -58,14 +58,6 @@ pub enum StartError {
     /// There is no usable certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// What the operator gave is no usable certificate.
-    #[error("{key}: {source}")]
-    Certificate {
-        /// The setting that names its file.
-        key: String,
-        /// Why.
-        source: TlsError,
-    },
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -195,11 +187,10 @@ impl Ground {
         let public_url = config.http.public_url(sockets.main_address);
         let channels = channels_config(&config, &sockets);
         let names = names(&sockets.bound(), [&public_url, &channels.public_url]);
-        let show = |section, tls: &Tls| certificate(section, tls, &config.data_dir, &names);
-        let certificate = show("http", &config.http.tls)?;
-        let rtcd_certificate = config.rtcd.as_ref().map_or(Ok(None), |rtcd| show("faces.rtcd", &rtcd.tls))?;
-        let verto_certificate =
-            config.verto.as_ref().map_or(Ok(None), |verto| show("faces.verto", &verto.tls))?;
+        let show = |tls: &Tls| certificate(tls, &config.data_dir, &names);
+        let certificate = show(&config.http.tls)?;
+        let rtcd_certificate = config.rtcd.as_ref().map_or(Ok(None), |rtcd| show(&rtcd.tls))?;
+        let verto_certificate = config.verto.as_ref().map_or(Ok(None), |verto| show(&verto.tls))?;
         Ok(Self {
             config,
             lock,
@@ -428,7 +419,8 @@ fn serve_rtcd(
     let settings = faces::rtcd::Settings { open_metrics: config.open_metrics };
     let routes = faces::rtcd::routes(app, settings);
     let routes = plain_doors(routes, faces::rtcd::PATIENCE, config.proxy, metrics);
-    let seating = Seating::new(config.proxy, Seats::USUAL);
+    let seats = Seats::USUAL.with(config.sockets_per_address, config.sockets);
+    let seating = Seating::new(config.proxy, seats);
     serve_with(socket, routes, tls, seating, faces::rtcd::READ)
         .map_err(|source| StartError::Listen { address: config.listen, source })
 }
@@ -439,24 +431,10 @@ struct Certificate {
     file: PathBuf,
 }
 
-/// Returns what a listener shows that is configured in this section.
-fn certificate(
-    section: &str,
-    tls: &Tls,
-    folder: &Path,
-    names: &[String],
-) -> Result<Option<Certificate>, StartError> {
+fn certificate(tls: &Tls, folder: &Path, names: &[String]) -> Result<Option<Certificate>, StartError> {
     let (config, file) = match tls {
         Tls::Off => return Ok(None),
-        Tls::Files { cert, key } => {
-            let of = |key: &str| {
-                let key = format!("{section}.{key}");
-                |source| StartError::Certificate { key, source }
-            };
-            let chain = tls::chain(cert).map_err(of("cert_file"))?;
-            let private = tls::private_key(key).map_err(of("key_file"))?;
-            (tls::showing(chain, private).map_err(of("cert_file"))?, absolute(cert))
-        }
+        Tls::Files { cert, key } => (tls::from_files(&cert.path, &key.path)?, absolute(&cert.path)),
         Tls::SelfSigned => {
             let made = tls::self_signed(folder, names, SystemTime::now())?;
             (made, absolute(&folder.join(tls::CERTIFICATE_FILE)))

@@ -3,18 +3,21 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a test of a shell reads the clock")]
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::clients::rtcd::{By, Party, Plugin};
 use testkit::server::{TestServer, answer, http_client};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 use wire::Masked;
-use wire::rtcd::{ClientMessage, Description, MAX_MESSAGE, ServerMessage, Signal};
+use wire::rtcd::{ClientMessage, Description, Join, MAX_MESSAGE, ServerMessage, Signal};
 
 const QUIET: Duration = Duration::from_millis(150);
 
@@ -42,6 +45,33 @@ async fn only_who_is_believed_is_let_in() {
     ] {
         let opened = Plugin::open_with(at, &[("authorization", &bearer), ("origin", &origin)]).await;
         assert_eq!(opened.err(), expected, "{origin}");
+    }
+}
+
+/// Many servers behind one NAT have one address, and each keeps many connections.
+#[tokio::test]
+async fn one_address_may_have_more_connections_than_people_at_one_have_and_not_any_number() {
+    const FOR_REQUESTS: usize = 256;
+    let ask = async |at: SocketAddr| {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        let mut begin = [0; 12];
+        // What is refused is closed, perhaps before it is written to.
+        let _ = stream.write_all(b"GET /version HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        let is_answered = stream.read_exact(&mut begin).await.is_ok() && begin == *b"HTTP/1.1 200";
+        (stream, is_answered)
+    };
+    for (kept, more) in [(None, 400), (Some(3), 3)] {
+        let limit = kept.map(|kept: usize| ("faces.rtcd.sockets_per_address", kept.to_string()));
+        let face = [("faces.rtcd.enabled", "true"), ("faces.rtcd.listen", "127.0.0.1:0")];
+        let limit = limit.iter().map(|(key, kept)| (*key, kept.as_str()));
+        let server = TestServer::start_with(&face.into_iter().chain(limit).collect::<Vec<_>>()).await;
+        let mut streams = Vec::new();
+        for _ in 0..FOR_REQUESTS + more {
+            let (stream, is_answered) = ask(server.rtcd()).await;
+            assert!(is_answered, "{kept:?}: after {}", streams.len());
+            streams.push(stream);
+        }
+        assert_eq!(ask(server.rtcd()).await.1, kept.is_none(), "{kept:?}");
     }
 }
 
@@ -229,6 +259,26 @@ async fn a_handshake_needs_a_key_and_a_path_that_is_no_text_names_no_call() {
         assert_eq!(status(path, &[], false).await, (401, false), "{path}");
         assert_eq!(status(path, &[], true).await, (404, false), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_join_whose_ids_are_in_a_bad_form_is_answered_as_one_that_is_too_many() {
+    let server = TestServer::start_rtcd().await;
+    let key = server.register("clientA").await;
+    let mut plugin = Plugin::open(server.rtcd(), "clientA", &key).await.unwrap();
+    let long = "x".repeat(300);
+    for (call, user, session) in
+        [("c", long.as_str(), "s"), ("a\nb", "u", "s"), ("c", "u", "a b"), ("c", "u", &long)]
+    {
+        let (call, user, session) = (call.to_owned(), user.to_owned(), session.to_owned());
+        let join = Join { call, user, session: session.clone(), channel: None, av1: None, by_channel: None };
+        plugin.say(&ClientMessage::Join(join)).await;
+        assert_eq!(plugin.next().await, Ok(ServerMessage::Close { session }));
+    }
+    assert_eq!(server.rtcd_metric("rtcd_rtc_sessions_total").await, 0.0);
+    // One that lacks an id, as captured: a mistake that no user waits behind.
+    plugin.send(Message::binary(b"\xa4join\x82\xa6callID\xa1c\xa9sessionID\xa1s".to_vec())).await;
+    assert!(plugin.is_quiet(QUIET).await);
 }
 
 #[tokio::test]

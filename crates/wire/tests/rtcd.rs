@@ -158,12 +158,59 @@ fn joins_say_what_is_there_and_nothing_more() {
     assert_eq!((bare.channel.as_deref(), bare.av1, bare.by_channel), (None, None, None));
     // rtcd's decoder takes bytes for the name of a member.
     assert_eq!(join(&[b"\x84\xc4\x0aav1Support\xc3"]).av1, Some(true));
+    // Where the call is shown is only told again: one that is too long, or no name at all, keeps nobody out.
+    let shown = |text: &[u8]| {
+        let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+        join(&[b"\x84\xa9channelID\xda", &length, text]).channel
+    };
+    assert_eq!((shown(b"").as_deref(), shown(b"ch").as_deref()), (Some(""), Some("ch")));
+    assert_eq!(shown(&[b'c'; MAX_ID]).map(|channel| channel.len()), Some(MAX_ID));
+    for odd in [[b'c'; MAX_ID + 1].as_slice(), b"a\nb", b"\xff"] {
+        assert_eq!(shown(odd), None, "{odd:x?}");
+    }
     let odd: [(&[u8], Option<bool>); 4] =
         [(b"\xc3", Some(true)), (b"\xc0", None), (b"\x01", None), (b"\xa4true", None)];
     for (value, av1) in odd {
         let join = join(&[b"\x84\xaaav1Support", value]);
         assert_eq!(join.av1, av1, "{value:x?}");
     }
+}
+
+/// Whoever waits for the session is told, if there is a name to tell.
+#[test]
+fn a_join_whose_ids_are_there_in_a_bad_form_names_its_session() {
+    let text = |text: &[u8]| [&[0xda], &u16::try_from(text.len()).unwrap().to_be_bytes()[..], text].concat();
+    let join = |call: &[u8], user: &[u8], session: &[u8]| {
+        let members = [&b"callID"[..], call, b"userID", user, b"sessionID", session].map(text).concat();
+        [b"\xa4join\x83".as_slice(), &members].concat()
+    };
+    let refused = |bytes: &[u8]| {
+        assert!(ClientMessage::decode(bytes).is_err());
+        ClientMessage::refused_join(bytes)
+    };
+    let long = |length| vec![b'x'; length];
+    for (call, user) in [(&b"c"[..], &long(300)[..]), (&long(200), b"u"), (b"a\nb", b"u"), (b"c", b"\xff")] {
+        assert_eq!(refused(&join(call, user, b"s")).as_deref(), Some("s"));
+    }
+    for session in [&"s".repeat(65), "a b", "a/b", "é", "\n", &"s".repeat(MAX_ANY_ID)] {
+        assert_eq!(refused(&join(b"c", b"u", session.as_bytes())).as_deref(), Some(session));
+        let close = ServerMessage::Close { session: session.to_owned() };
+        assert_eq!(ServerMessage::decode(&close.encode()), Ok(close));
+    }
+    let unsaid = [
+        ("no text", join(b"c", b"u", b"\xff")),
+        ("too long", join(b"c", b"u", &long(MAX_ANY_ID + 1))),
+        ("no session", join(b"c", &long(300), b"")),
+        ("no call", join(b"", b"u", b"a b")),
+        ("no user", join(b"c", b"", b"a b")),
+        ("no join", [b"\xa5leave".as_slice(), &join(b"c", b"u", b"a b")[5..]].concat()),
+        ("torn", join(b"c", b"u", b"a b")[..30].to_vec()),
+        ("larger than a message", [join(b"c", b"u", b"a b"), long(MAX_MESSAGE)].concat()),
+    ];
+    for (what, bytes) in unsaid {
+        assert_eq!(refused(&bytes), None, "{what}");
+    }
+    assert_eq!(ClientMessage::refused_join(&join(b"c", b"u", b"s")), None, "it is not refused");
 }
 
 #[test]

@@ -8,11 +8,12 @@ use std::{
 };
 
 use super::{
-    Rtcd, Verto, file,
+    Rtcd, Verto, drop_in, file,
     public_url::{PublicUrl, Scheme},
     values::{LogFormat, LogLevel, Set, TlsMode},
-    written::ConfigError,
+    written::{ConfigError, Origin},
 };
+use crate::http::tls::{self, TlsError};
 use crate::media::{Advertise, AdvertisePort};
 
 /// The checked configuration.
@@ -64,10 +65,19 @@ pub enum Tls {
     /// With the operator's certificate.
     Files {
         /// PEM chain.
-        cert: PathBuf,
+        cert: PemFile,
         /// PEM private key.
-        key: PathBuf,
+        key: PemFile,
     },
+}
+
+/// A file of the operator's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PemFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Where it was named.
+    origin: Origin,
 }
 
 /// Whether a reverse proxy stands before the server.
@@ -150,6 +160,42 @@ impl Checked {
             shutdown_deadline: file.shutdown.deadline_s.map_or(DEFAULT_SHUTDOWN, |set| set.value.0),
             warnings,
         })
+    }
+
+    /// Loads the certificates that listeners are to show, as a start does. Those who only speak to a running server need not be able to.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not PEM, or a key that is not the certificate's.
+    pub fn check_certificates(&self) -> Result<(), ConfigError> {
+        self.http.tls.check_files("http")?;
+        self.rtcd.as_ref().map_or(Ok(()), |face| face.tls.check_files("faces.rtcd"))?;
+        self.verto.as_ref().map_or(Ok(()), |face| face.tls.check_files("faces.verto"))
+    }
+}
+
+impl Tls {
+    fn check_files(&self, section: &str) -> Result<(), ConfigError> {
+        let Self::Files { cert, key } = self else { return Ok(()) };
+        let chain =
+            tls::read_chain(&cert.path).map_err(|error| cert.wrong(section, &["cert_file"], &error))?;
+        let private = tls::read_key(&key.path).map_err(|error| key.wrong(section, &["key_file"], &error))?;
+        let both = ["cert_file", "key_file"];
+        tls::config(chain, private).map(drop).map_err(|error| cert.wrong(section, &both, &error))
+    }
+}
+
+impl PemFile {
+    fn new(set: &Set<PathBuf>) -> Self {
+        Self { path: set.value.clone(), origin: set.origin.clone() }
+    }
+
+    /// Names our keys, or rtcd's with what it says then.
+    fn wrong(&self, section: &str, keys: &[&str], error: &TlsError) -> ConfigError {
+        if self.origin.is_rtcds() {
+            return drop_in::no_certificate(&self.origin, keys, error);
+        }
+        let keys: Vec<_> = keys.iter().map(|key| format!("{section}.{key}")).collect();
+        ConfigError::at(&self.origin, format!("{}: {error}", keys.join(", ")))
     }
 }
 
@@ -237,14 +283,9 @@ impl<'a> Files<'a> {
             return Err(ConfigError::at(&stray.origin, problem));
         }
         match (self.tls, cert, key) {
-            (_, Some(cert), Some(key)) => Ok(Tls::Files { cert: cert.value.clone(), key: key.value.clone() }),
+            (_, Some(cert), Some(key)) => Ok(Tls::Files { cert: PemFile::new(cert), key: PemFile::new(key) }),
             (Some(set), cert, _) if set.origin.is_rtcds() => {
-                let (key, rtcds) =
-                    if cert.is_none() { ("cert_file", "CertFile") } else { ("cert_key", "CertKey") };
-                let problem = format!(
-                    "api.http.tls.{key}: failed to validate http config: invalid TLS config: invalid {rtcds} value: should not be empty"
-                );
-                Err(ConfigError::at(&set.origin, problem))
+                Err(drop_in::no_tls_file(&set.origin, cert.is_none()))
             }
             (Some(set), ..) => {
                 let problem = format!("{section}.tls: \"files\" needs both cert_file and key_file");

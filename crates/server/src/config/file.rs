@@ -170,6 +170,12 @@ section! {
         /// Minutes, 0 to 1440, that a stop waits for this face's calls to end by themselves. Nobody joins any more meanwhile, and /system
         /// tells a load by which the plugin takes another host. A second signal ends the wait.
         drain_minutes: Patience = Default "60",
+        /// Connections that one address may keep to this listener, 1 to 1000000, beside 256 for its requests: all servers behind one NAT or
+        /// load balancer have one address, and the plugin of each keeps up to 100. Behind a `trusted_proxy` only `sockets` counts.
+        sockets_per_address: Count = Default "4096",
+        /// Connections in all, 1 to 1000000, beside 4096 for requests. Each is an open file: the server may open as many as the hard limit
+        /// of its process says (`ulimit -Hn`).
+        sockets: Count = Default "16384",
     }
 }
 

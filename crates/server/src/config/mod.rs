@@ -12,7 +12,7 @@ mod values;
 mod verto;
 mod written;
 
-pub use checked::{Checked, Http, Log, Media, Proxy, Tls};
+pub use checked::{Checked, Http, Log, Media, PemFile, Proxy, Tls};
 pub use drop_in::{RTCDS_FILE, rtcd_markdown, unread_file};
 pub use public_url::{PublicUrl, Scheme};
 pub use reference::{example, markdown};
@@ -51,18 +51,22 @@ pub fn load_with_rtcd(
     flags: &[Override],
 ) -> Result<Checked, ConfigError> {
     let environment: Vec<(String, String)> = environment.into_iter().collect();
-    let rtcds = drop_in::read(rtcd_file, &environment)?;
+    let (mut in_file, mut above) = (written::Entries::default(), written::Entries::default());
+    if let Some(path) = file {
+        in_file.add_file(path, file::File::is_section)?;
+    }
+    above.add_environment(environment.iter().cloned());
+    for flag in flags {
+        above.add_flag(&flag.key, &flag.value, flag.flag.clone());
+    }
+    let is_ours = |key: &str| in_file.has(key) || above.has(key);
+    let rtcds = drop_in::read(rtcd_file, &environment, &is_ours)?;
     let mut entries = written::Entries::default();
     entries.add_mapped(rtcds.defaults);
     entries.add_mapped(rtcds.file);
-    if let Some(path) = file {
-        entries.add_file(path, file::File::is_section)?;
-    }
+    entries.add(in_file);
     entries.add_mapped(rtcds.variables);
-    entries.add_environment(environment);
-    for flag in flags {
-        entries.add_flag(&flag.key, &flag.value, flag.flag.clone());
-    }
+    entries.add(above);
     Checked::check(file::File::read(entries)?, rtcds.warnings)
 }
 

@@ -80,6 +80,7 @@ rtcd's own settings count too: its variables (`RTCD_…`) between 1 and 2, its f
 there is any of them, its defaults. [faces/rtcd.md](faces/rtcd.md#rtcds-own-settings) has the table of them.
 
 An unknown key, or a value that cannot be used, stops the start with exit status 2 and one line: the place (file and line, variable or
-flag), and what was expected. `countersign config check` does only that check; `countersign config print` prints the example below.
+flag), and what was expected. `countersign config check` does only that check, and loads the certificates of tls = \"files\" for it;
+`countersign config print` prints the example below.
 Relative paths are relative to the folder that the server is started in.
 ";

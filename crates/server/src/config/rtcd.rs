@@ -11,8 +11,8 @@ use identity::Secret;
 
 use super::{
     checked::{Files, Proxy, Tls, proxy},
-    file,
-    values::{AdminKey, Set},
+    drop_in, file,
+    values::{AdminKey, Set, size},
     written::{ConfigError, Origin},
 };
 
@@ -35,10 +35,17 @@ pub struct Rtcd {
     pub session_expiration: Duration,
     /// How long a stop waits for calls to end.
     pub drain: Duration,
+    /// Connections that an address may keep, beside those for requests.
+    pub sockets_per_address: usize,
+    /// As many in all.
+    pub sockets: usize,
 }
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8045);
 const DEFAULT_DRAIN: Duration = Duration::from_secs(60 * 60);
+/// A fleet of Mattermost servers behind one address, each with the 100 connections that the plugin keeps.
+const DEFAULT_SOCKETS_PER_ADDRESS: usize = 4_096;
+const DEFAULT_SOCKETS: usize = 16_384;
 const DEFAULT_EXPIRATION: Duration = Duration::from_secs(24 * 60 * 60);
 /// A key file that is larger holds something else.
 const LONGEST_KEY_FILE: u64 = 4_096;
@@ -58,15 +65,19 @@ impl Rtcd {
         };
         let enabled = is_true(rtcd.enabled.as_ref());
         let mut said = Vec::new();
+        // In rtcd's order: the admin, then the listener.
+        let admin_key = admin_key(&rtcd, &mut said)?;
         let checked = Self {
             listen,
             tls: files.check(listen, proxy)?,
             proxy,
             allow_self_registration: is_true(rtcd.allow_self_registration.as_ref()),
-            admin_key: admin_key(&rtcd, &mut said)?,
+            admin_key,
             open_metrics: is_true(rtcd.open_metrics.as_ref()),
             session_expiration: rtcd.session_expiration_minutes.map_or(DEFAULT_EXPIRATION, |set| set.value.0),
             drain: rtcd.drain_minutes.map_or(DEFAULT_DRAIN, |set| set.value.0),
+            sockets_per_address: size(rtcd.sockets_per_address.as_ref(), DEFAULT_SOCKETS_PER_ADDRESS),
+            sockets: size(rtcd.sockets.as_ref(), DEFAULT_SOCKETS),
         };
         if let Some(set) = rtcd.listen.filter(|_| checked.is_exposed()) {
             said.push(format!(
@@ -119,11 +130,7 @@ fn admin_key(rtcd: &file::Rtcd, warnings: &mut Vec<String>) -> Result<Option<Sec
             let problem = "faces.rtcd.admin_secret_key_file: expected this or admin_secret_key, found both";
             Err(ConfigError::at(&file.origin, problem))
         }
-        (None, None) if origin.is_rtcds() => {
-            let problem = "api.security.admin_secret_key: failed to validate admin config: invalid AdminSecretKey value: \
-                           should not be empty";
-            Err(ConfigError::at(origin, problem))
-        }
+        (None, None) if origin.is_rtcds() => Err(drop_in::no_admin_key(origin)),
         (None, None) => {
             let problem = "faces.rtcd.enable_admin: needs admin_secret_key or admin_secret_key_file";
             Err(ConfigError::at(origin, problem))
@@ -171,6 +178,7 @@ mod tests {
         );
         assert!(!rtcd.allow_self_registration && !rtcd.open_metrics && rtcd.admin_key.is_none());
         assert_eq!((rtcd.session_expiration.as_secs(), rtcd.drain.as_secs()), (86_400, 3_600));
+        assert_eq!((rtcd.sockets_per_address, rtcd.sockets), (4_096, 16_384));
     }
 
     #[test]
@@ -189,11 +197,14 @@ mod tests {
             ("open_metrics", "true"),
             ("session_expiration_minutes", "1"),
             ("drain_minutes", "0"),
+            ("sockets_per_address", "7"),
+            ("sockets", "8"),
         ]);
         let rtcd = rtcd.unwrap().rtcd.unwrap();
         assert_eq!(rtcd.admin_key.as_ref().unwrap().expose(), "0123456789abcdef");
         assert_eq!((rtcd.proxy, rtcd.session_expiration.as_secs()), (Proxy::Trusted, 60));
         assert!(rtcd.allow_self_registration && rtcd.open_metrics && rtcd.drain.is_zero());
+        assert_eq!((rtcd.sockets_per_address, rtcd.sockets), (7, 8));
         assert!(!format!("{rtcd:?}").contains("0123456789"));
         // The key counts only when the admin is enabled.
         let off = checked(&[("enabled", "true"), ("admin_secret_key", "0123456789abcdef")]);
@@ -208,7 +219,8 @@ mod tests {
         let short = folder.path().join("short");
         std::fs::write(&short, "hunter2\n").unwrap();
         let short = short.to_str().unwrap();
-        let table: [(&[(&str, &str)], &str); 9] = [
+        let table: [(&[(&str, &str)], &str); 10] = [
+            (&[("sockets", "0")], "faces.rtcd.sockets: expected a whole number, 1 to 1000000"),
             (
                 &[("drain_minutes", "1441")],
                 "faces.rtcd.drain_minutes: expected a whole number of minutes, 0 to 1440",

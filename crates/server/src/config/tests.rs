@@ -266,3 +266,42 @@ fn the_document_is_up_to_date() {
     let document = std::fs::read_to_string(path).unwrap_or_default();
     assert!(document == markdown(), "run: countersign config print --markdown > docs/configuration.md");
 }
+
+#[test]
+fn certificates_of_every_listener_are_loaded_and_the_key_of_a_wrong_one_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let [(cert, key), (_, other)] = ["a", "b"].map(|name| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        (write(&format!("{name}-c.pem"), &cert), write(&format!("{name}-k.pem"), &key))
+    });
+    for section in ["http", "faces.rtcd", "faces.verto"] {
+        let check = |cert: &str, key: &str| {
+            let on = if section == "http" { "" } else { "enabled = true\n" };
+            let text =
+                format!("[{section}]\n{on}tls = \"files\"\ncert_file = {cert:?}\nkey_file = {key:?}\n");
+            from_toml(&text).unwrap().check_certificates().map_err(|error| error.to_string())
+        };
+        assert_eq!(check(&cert, &key), Ok(()));
+        let rows = [
+            ("/nowhere", key.as_str(), format!("{section}.cert_file: /nowhere: No such file")),
+            (&key, &key, format!("{section}.cert_file: {key}: expected a certificate chain in PEM form")),
+            (&cert, "/nowhere", format!("{section}.key_file: /nowhere: No such file")),
+            (&cert, &cert, format!("{section}.key_file: {cert}: expected a private key in PEM form")),
+            (
+                &cert,
+                &other,
+                format!("{section}.cert_file, {section}.key_file: the certificate cannot be used: "),
+            ),
+        ];
+        for (cert, key, expected) in rows {
+            let said = check(cert, key).unwrap_err();
+            assert!(said.contains(&format!(": {expected}")), "{said}\n  not {expected}");
+        }
+    }
+}

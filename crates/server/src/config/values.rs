@@ -419,6 +419,11 @@ impl Setting for Count {
     }
 }
 
+/// Returns the number that was written, or the other one.
+pub(super) fn size(set: Option<&Set<Count>>, otherwise: usize) -> usize {
+    set.map_or(otherwise, |set| usize::try_from(set.value.0).unwrap_or(usize::MAX))
+}
+
 /// Days, at most so many; 0 is without end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeepDays(pub(super) u32);

@@ -11,7 +11,7 @@ use super::{
     checked::{Files, Proxy, Tls, bound_url, check_public_url, proxy},
     file,
     public_url::PublicUrl,
-    values::{Count, Set},
+    values::{Count, Set, size},
     written::ConfigError,
 };
 use crate::services::{IceServers, RelayAccess};
@@ -203,9 +203,7 @@ impl VertoLimits {
     fn check(limits: &file::VertoLimits) -> Self {
         let default = Self::default();
         let count = |set: &Option<Set<Count>>, otherwise| set.as_ref().map_or(otherwise, |set| set.value.0);
-        let size = |set: &Option<Set<Count>>, otherwise| {
-            set.as_ref().map_or(otherwise, |set| usize::try_from(set.value.0).unwrap_or(usize::MAX))
-        };
+        let size = |set: &Option<Set<Count>>, otherwise| size(set.as_ref(), otherwise);
         let seconds = |set: &Option<Set<Count>>, otherwise| {
             set.as_ref().map_or(otherwise, |set| Duration::from_secs(set.value.0.into()))
         };

@@ -208,6 +208,16 @@ impl Entries {
         self.0.extend(mapped);
     }
 
+    /// Adds a later layer.
+    pub(super) fn add(&mut self, later: Self) {
+        self.0.extend(later.0);
+    }
+
+    /// Whether a key was written.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// Enables a section in which anything is written, unless it says itself whether it is.
     pub(super) fn turn_on(&mut self, section: &str) {
         let first =

@@ -57,30 +57,34 @@ pub enum TlsError {
     NotMade(#[from] rcgen::Error),
 }
 
+/// Reads the operator's certificate chain and key.
+pub fn from_files(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    config(read_chain(cert)?, read_key(key)?)
+}
+
 /// Reads a certificate chain.
-pub fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let not_pem = || TlsError::NotPem { path: file.into(), expected: "a certificate chain" };
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(&read(file)?).collect::<Result<_, _>>().map_err(|_| not_pem())?;
-    if chain.is_empty() { Err(not_pem()) } else { Ok(chain) }
+pub fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wrong = || TlsError::NotPem { path: file.into(), expected: "a certificate chain" };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(file)?).collect();
+    chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(wrong)
 }
 
 /// Reads a private key.
-pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(&read(file)?)
-        .map_err(|_| TlsError::NotPem { path: file.into(), expected: "a private key" })
+pub fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let wrong = |_| TlsError::NotPem { path: file.into(), expected: "a private key" };
+    PrivateKeyDer::from_pem_slice(&read(file)?).map_err(wrong)
 }
 
-/// Returns how a listener shows this chain, for HTTP/1.1.
-pub fn showing(
+/// Returns what a listener shows, if the key is that of the chain's first certificate.
+pub fn config(
     chain: Vec<CertificateDer<'static>>,
-    private: PrivateKeyDer<'static>,
+    key: PrivateKeyDer<'static>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, private)?;
+        .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
@@ -91,7 +95,7 @@ pub fn self_signed(folder: &Path, names: &[String], now: SystemTime) -> Result<A
     let (cert, key) = (folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE));
     if key.exists()
         && is_good(&cert, names, now)
-        && let Ok(config) = showing_files(&cert, &key)
+        && let Ok(config) = from_files(&cert, &key)
     {
         return Ok(config);
     }
@@ -106,11 +110,7 @@ pub fn self_signed(folder: &Path, names: &[String], now: SystemTime) -> Result<A
     // The key first: a certificate without its key is made anew at the next start.
     write_private(&key, pair.serialize_pem().as_bytes())?;
     write_private(&cert, made.pem().as_bytes())?;
-    showing_files(&cert, &key)
-}
-
-fn showing_files(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    showing(chain(cert)?, private_key(key)?)
+    from_files(&cert, &key)
 }
 
 fn is_good(cert: &Path, names: &[String], now: SystemTime) -> bool {
@@ -211,14 +211,11 @@ mod tests {
     #[test]
     fn files_that_are_no_certificate_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("c.pem");
-        let said = || [chain(&file).unwrap_err().to_string(), private_key(&file).unwrap_err().to_string()];
-        for error in said() {
-            assert!(error.contains("c.pem: No such file"), "{error}");
-        }
-        fs::write(&file, "nothing").unwrap();
-        for (error, expected) in said().into_iter().zip(["a certificate chain", "a private key"]) {
-            assert!(error.ends_with(&format!("c.pem: expected {expected} in PEM form")), "{error}");
-        }
+        let (cert, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+        let error = from_files(&cert, &key).unwrap_err().to_string();
+        assert!(error.contains("c.pem: No such file"), "{error}");
+        fs::write(&cert, "nothing").unwrap();
+        let error = from_files(&cert, &key).unwrap_err().to_string();
+        assert!(error.ends_with("c.pem: expected a certificate chain in PEM form"), "{error}");
     }
 }

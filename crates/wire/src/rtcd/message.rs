@@ -13,6 +13,9 @@ pub const MAX_ID: usize = 128;
 /// Limit of a session's id, in characters: it stands in descriptions as the name of a stream. Mattermost's have 26.
 pub const MAX_SESSION_ID: usize = 64;
 
+/// Limit of a session's id in any form, in bytes, when a join is answered that it kept from being a session.
+pub const MAX_ANY_ID: usize = 1_024;
+
 /// A message of the plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientMessage {
@@ -140,12 +143,24 @@ impl ClientMessage {
         }
         let mut reader = Reader::new(bytes);
         match kind(&mut reader)? {
-            b"join" => join(&mut reader).map(Self::Join),
+            b"join" => Members::read(&mut reader)?.join().map(Self::Join),
             b"reconnect" => Ok(Self::Reconnect { session: named_session(&mut reader)? }),
             b"leave" => Ok(Self::Leave { session: named_session(&mut reader)? }),
             b"rtc" => rtc(&mut reader).map(Self::Rtc),
             _ => Err(DecodeError::UnknownType),
         }
+    }
+
+    /// Returns the session's id, in any form of at most [`MAX_ANY_ID`] bytes, of a join that [`Self::decode`] refuses although none of its
+    /// ids is missing: whoever waits for that session is to be told.
+    #[must_use]
+    pub fn refused_join(bytes: &[u8]) -> Option<String> {
+        let mut reader = Reader::new(bytes);
+        let is_join = bytes.len() <= MAX_MESSAGE && kind(&mut reader).is_ok_and(|kind| kind == b"join");
+        let members = is_join.then(|| Members::read(&mut reader).ok()).flatten()?;
+        let [_, _, session] = members.ids().ok()?;
+        let session = str::from_utf8(session).ok().filter(|session| session.len() <= MAX_ANY_ID)?;
+        members.join().is_err().then(|| session.to_owned())
     }
 
     /// Returns the bytes, as the plugin writes them.
@@ -184,9 +199,9 @@ pub enum ServerMessage {
     Rtc(Rtc),
     /// Somebody has begun, or ceased, to speak.
     Vad(Rtc),
-    /// A session has ended.
+    /// A session has ended, or a join has made none.
     Close {
-        /// Which.
+        /// Which; in the second case in any form.
         session: String,
     },
 }
@@ -206,7 +221,10 @@ impl ServerMessage {
             }
             b"rtc" => rtc(&mut reader).map(Self::Rtc),
             b"vad" => rtc(&mut reader).map(Self::Vad),
-            b"close" => Ok(Self::Close { session: named_session(&mut reader)? }),
+            b"close" => {
+                let session = texts(&mut reader)?.remove("sessionID").filter(|id| !id.is_empty());
+                Ok(Self::Close { session: session.ok_or(DecodeError::Missing("sessionID"))? })
+            }
             _ => Err(DecodeError::UnknownType),
         }
     }
@@ -253,37 +271,56 @@ fn kind<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     }
 }
 
-fn join(reader: &mut Reader<'_>) -> Result<Join, DecodeError> {
-    let Head::Map(count) = reader.head()? else {
-        return Err(DecodeError::Wrong { member: "data", expected: "a map" });
-    };
-    let (mut texts, mut flags) = (BTreeMap::new(), BTreeMap::new());
-    for _ in 0..count {
-        let (Head::Text(name) | Head::Bytes(name)) = reader.head()? else {
-            return Err(DecodeError::Wrong { member: "data", expected: "a map of texts" });
+/// The members of a join, by their names.
+struct Members<'a> {
+    texts: BTreeMap<&'a [u8], &'a [u8]>,
+    flags: BTreeMap<&'a [u8], bool>,
+}
+
+impl<'a> Members<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let Head::Map(count) = reader.head()? else {
+            return Err(DecodeError::Wrong { member: "data", expected: "a map" });
         };
-        let before = *reader;
-        match reader.head()? {
-            Head::Text(text) => _ = texts.insert(name, text),
-            Head::Bool(flag) => _ = flags.insert(name, flag),
-            // Of another form, so as if it were not there; but it may be anything.
-            _ => {
-                *reader = before;
-                reader.skip()?;
+        let (mut texts, mut flags) = (BTreeMap::new(), BTreeMap::new());
+        for _ in 0..count {
+            let (Head::Text(name) | Head::Bytes(name)) = reader.head()? else {
+                return Err(DecodeError::Wrong { member: "data", expected: "a map of texts" });
+            };
+            let before = *reader;
+            match reader.head()? {
+                Head::Text(text) => _ = texts.insert(name, text),
+                Head::Bool(flag) => _ = flags.insert(name, flag),
+                // Of another form, so as if it were not there; but it may be anything.
+                _ => {
+                    *reader = before;
+                    reader.skip()?;
+                }
             }
         }
+        Ok(Self { texts, flags })
     }
-    let mut id = |member: &'static str| {
-        let text = texts.remove(member.as_bytes()).filter(|text| !text.is_empty());
-        id_text(text.ok_or(DecodeError::Missing(member))?, member)
-    };
-    // In rtcd's own order.
-    let (call, user, session) = (id("callID")?, id("userID")?, id("sessionID")?);
-    let channel = texts.remove(b"channelID".as_slice()).filter(|text| !text.is_empty());
-    let channel = channel.map(|text| id_text(text, "channelID")).transpose()?;
-    let flag = |name: &[u8]| flags.get(name).copied();
-    let (av1, by_channel) = (flag(b"av1Support"), flag(b"dcSignaling"));
-    Ok(Join { call, user, session: session_id(session)?, channel, av1, by_channel })
+
+    fn join(&self) -> Result<Join, DecodeError> {
+        let [call, user, session] = self.ids()?;
+        let call = id_text(call, "callID")?;
+        let user = id_text(user, "userID")?;
+        let session = session_id(id_text(session, "sessionID")?)?;
+        // It is only told again, so one in another form is as if it were not there.
+        let channel = self.texts.get(b"channelID".as_slice());
+        let channel = channel.and_then(|text| id_text(text, "channelID").ok());
+        let flag = |name: &[u8]| self.flags.get(name).copied();
+        Ok(Join { call, user, session, channel, av1: flag(b"av1Support"), by_channel: flag(b"dcSignaling") })
+    }
+
+    /// Of the call, the user and the session, looked for in rtcd's own order; in any form.
+    fn ids(&self) -> Result<[&'a [u8]; 3], DecodeError> {
+        let id = |member: &'static str| {
+            let text = self.texts.get(member.as_bytes()).copied().filter(|text| !text.is_empty());
+            text.ok_or(DecodeError::Missing(member))
+        };
+        Ok([id("callID")?, id("userID")?, id("sessionID")?])
+    }
 }
 
 fn id_text(bytes: &[u8], member: &'static str) -> Result<String, DecodeError> {

@@ -12,5 +12,7 @@ mod msgpack;
 mod signal;
 
 pub use channel::{ChannelMessage, MAX_DEFLATED, MAX_INFLATED, Mapped, MediaMap, Tracked};
-pub use message::{ClientMessage, Join, MAX_ID, MAX_MESSAGE, MAX_SESSION_ID, Rtc, RtcKind, ServerMessage};
+pub use message::{
+    ClientMessage, Join, MAX_ANY_ID, MAX_ID, MAX_MESSAGE, MAX_SESSION_ID, Rtc, RtcKind, ServerMessage,
+};
 pub use signal::{Candidate, Description, MAX_CANDIDATE, MAX_DESCRIPTION, Signal, is_stream_id};

@@ -22,24 +22,86 @@ pub(super) fn at(origin: &Origin, key: &str, problem: impl std::fmt::Display) ->
     ConfigError::at(origin, format!("{key}: {problem}"))
 }
 
-/// Refuses what rtcd refuses, of what stands for itself. What must be there together is checked once our own settings are known too.
-pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
-    if let Some(set) = &settings.expiration_minutes
-        && set.value <= 0
-    {
-        let problem =
-            "failed to create session cache: invalid ExpirationMinutes value: should be a positive number";
-        return Err(wrong(set, "api.security.session_cache.expiration_minutes", problem));
-    }
-    if let Some(set) = settings.listen_address.as_ref().filter(|set| set.value.is_empty()) {
-        let problem = "failed to validate http config: invalid ListenAddress value: should not be empty";
-        return Err(wrong(set, "api.http.listen_address", problem));
-    }
+/// Refuses what rtcd refuses. What must be there together is checked here unless something of it `is_ours`, and else once all settings are
+/// known.
+pub(super) fn check(settings: &Settings, is_ours: &dyn Fn(&str) -> bool) -> Result<(), ConfigError> {
+    check_security(settings, is_ours)?;
+    check_http(settings, is_ours)?;
     check_rtc(settings)?;
     if let Some(set) = settings.data_source.as_ref().filter(|set| set.value.is_empty()) {
         return Err(wrong(set, "store.data_source", "invalid DataSource value: should not be empty"));
     }
-    check_logger(settings)
+    check_logger(settings)?;
+    // rtcd looks at it when the rest is good and the service is made.
+    match &settings.expiration_minutes {
+        Some(set) if set.value <= 0 => {
+            let problem = "failed to create session cache: invalid ExpirationMinutes value: should be a positive number";
+            Err(wrong(set, "api.security.session_cache.expiration_minutes", problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_security(settings: &Settings, is_ours: &dyn Fn(&str) -> bool) -> Result<(), ConfigError> {
+    let keys = ["enable_admin", "admin_secret_key", "admin_secret_key_file"];
+    if keys.iter().any(|key| is_ours(&format!("faces.rtcd.{key}"))) {
+        return Ok(());
+    }
+    match &settings.enable_admin {
+        Some(set) if set.value && is_missing(settings.admin_secret_key.as_ref()) => {
+            Err(no_admin_key(&set.origin))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_http(settings: &Settings, is_ours: &dyn Fn(&str) -> bool) -> Result<(), ConfigError> {
+    if let Some(set) = settings.listen_address.as_ref().filter(|set| set.value.is_empty()) {
+        let problem = "failed to validate http config: invalid ListenAddress value: should not be empty";
+        return Err(wrong(set, "api.http.listen_address", problem));
+    }
+    if ["tls", "cert_file", "key_file"].iter().any(|key| is_ours(&format!("faces.rtcd.{key}"))) {
+        return Ok(());
+    }
+    let Some(set) = settings.tls_enable.as_ref().filter(|set| set.value) else { return Ok(()) };
+    let files = [&settings.tls_cert_file, &settings.tls_cert_key].map(|file| is_missing(file.as_ref()));
+    match files {
+        [false, false] => Ok(()),
+        [has_no_cert, _] => Err(no_tls_file(&set.origin, has_no_cert)),
+    }
+}
+
+fn is_missing(set: Option<&Set<String>>) -> bool {
+    set.is_none_or(|set| set.value.is_empty())
+}
+
+/// What rtcd says of an admin without a key.
+pub(in crate::config) fn no_admin_key(origin: &Origin) -> ConfigError {
+    let problem = "failed to validate admin config: invalid AdminSecretKey value: should not be empty";
+    at(origin, "api.security.admin_secret_key", problem)
+}
+
+/// What rtcd says of TLS without a certificate, or without its key.
+pub(in crate::config) fn no_tls_file(origin: &Origin, has_no_cert: bool) -> ConfigError {
+    let (key, rtcds) = if has_no_cert { ("cert_file", "CertFile") } else { ("cert_key", "CertKey") };
+    let problem = format!(
+        "failed to validate http config: invalid TLS config: invalid {rtcds} value: should not be empty"
+    );
+    at(origin, &format!("api.http.tls.{key}"), problem)
+}
+
+/// What rtcd says of files that are no certificate and its key; `keys` are ours.
+pub(in crate::config) fn no_certificate(
+    origin: &Origin,
+    keys: &[&str],
+    error: &dyn std::fmt::Display,
+) -> ConfigError {
+    let rtcds =
+        |key: &&str| if *key == "cert_file" { "api.http.tls.cert_file" } else { "api.http.tls.cert_key" };
+    let keys: Vec<_> = keys.iter().map(rtcds).collect();
+    let problem =
+        format!("failed to validate http config: invalid TLS config: failed to load cert files: {error}");
+    at(origin, &keys.join(", "), problem)
 }
 
 fn check_rtc(settings: &Settings) -> Result<(), ConfigError> {

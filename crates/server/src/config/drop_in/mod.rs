@@ -23,6 +23,7 @@ mod refusals;
 #[cfg(test)]
 mod tests;
 
+pub(super) use checks::{no_admin_key, no_certificate, no_tls_file};
 pub use names::rtcd_markdown;
 use names::{NAMES, SWITCHES, Settings, does_nothing};
 use raw::{Raw, Raws};
@@ -64,13 +65,23 @@ pub fn unread_file(path: &Path) -> Option<String> {
     })
 }
 
-/// Reads rtcd's file, if one is named, and rtcd's variables. The mapping is empty when there is none of its settings.
-pub(super) fn read(file: Option<&Path>, environment: &[(String, String)]) -> Result<Mapping, ConfigError> {
+/// Reads rtcd's file, if one is named, and rtcd's variables. The mapping is empty when there is none of its settings. `is_ours` says which
+/// of our keys are written somewhere.
+pub(super) fn read(
+    file: Option<&Path>,
+    environment: &[(String, String)],
+    is_ours: &dyn Fn(&str) -> bool,
+) -> Result<Mapping, ConfigError> {
     let raws = file.map_or_else(|| Ok(Raws::new()), raw::read_file)?;
-    map(raws, file.is_some(), environment)
+    map(raws, file.is_some(), environment, is_ours)
 }
 
-fn map(mut raws: Raws, has_file: bool, environment: &[(String, String)]) -> Result<Mapping, ConfigError> {
+fn map(
+    mut raws: Raws,
+    has_file: bool,
+    environment: &[(String, String)],
+    is_ours: &dyn Fn(&str) -> bool,
+) -> Result<Mapping, ConfigError> {
     let mut mapping = Mapping::default();
     let mut present = has_file;
     for (variable, value) in environment {
@@ -94,7 +105,7 @@ fn map(mut raws: Raws, has_file: bool, environment: &[(String, String)]) -> Resu
         let near = nearest(NAMES.iter().map(|name| name.key), key);
         mapping.warnings.push(format!("{origin}: {key} is no setting of rtcd's, and has no effect{near}"));
     }
-    checks::check(&settings)?;
+    checks::check(&settings, is_ours)?;
     face(&settings, &mut mapping)?;
     network::map(&settings, &mut mapping)?;
     store(&settings, &mut mapping);

@@ -2,7 +2,7 @@
 
 use super::names::NAMES;
 use super::tests::{FILE_OFF, error, in_file, load};
-use crate::config::load_with_rtcd;
+use crate::config::{Tls, load_with_rtcd};
 
 /// Section 5 of the reference: what rtcd refuses is refused in its words, after the place and the key.
 #[test]
@@ -226,6 +226,37 @@ fn what_must_be_there_together_is_named_in_rtcds_words() {
     for (variables, expected) in rows {
         assert_eq!(error("", variables), expected);
     }
+}
+
+/// Section 5 of the reference: security, http, RTC, store, logger; and the tokens' time when the service is made.
+#[test]
+fn of_several_faults_the_one_is_named_that_rtcd_looks_at_first() {
+    let faults = [
+        ("RTCD_API_SECURITY_ENABLEADMIN", "true"),
+        ("RTCD_API_HTTP_LISTENADDRESS", ""),
+        ("RTCD_API_HTTP_TLS_ENABLE", "true"),
+        ("RTCD_RTC_ICEPORTUDP", "79"),
+        ("RTCD_STORE_DATASOURCE", ""),
+        ("RTCD_LOGGER_CONSOLELEVEL", "loud"),
+        ("RTCD_API_SECURITY_SESSIONCACHE_EXPIRATIONMINUTES", "0"),
+    ];
+    for from in 0..faults.len() {
+        let said = error("", &faults[from..]);
+        assert!(said.starts_with(faults[from].0), "{said}\n  not {}", faults[from].0);
+    }
+}
+
+/// Our own settings may give what rtcd's lack.
+#[test]
+fn what_our_own_settings_give_is_not_missed() {
+    let ours =
+        "[faces.rtcd]\nadmin_secret_key = \"0123456789abcdef\"\ncert_file = \"/c\"\nkey_file = \"/k\"\n";
+    let rtcds = [("RTCD_API_SECURITY_ENABLEADMIN", "true"), ("RTCD_API_HTTP_TLS_ENABLE", "true")];
+    let face = load("", ours, &rtcds).unwrap().rtcd.unwrap();
+    assert!(face.admin_key.is_some() && matches!(face.tls, Tls::Files { .. }));
+    let off = "[faces.rtcd]\ntls = \"self-signed\"\nenable_admin = false\n";
+    let said = load("", off, &rtcds).unwrap_err().to_string();
+    assert!(said.starts_with("RTCD_API_SECURITY_ENABLEADMIN: api.security.admin_secret_key: "), "{said}");
 }
 
 #[test]

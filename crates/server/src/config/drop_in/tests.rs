@@ -47,6 +47,13 @@ fn rtcd(checked: &Checked) -> &crate::config::Rtcd {
     checked.rtcd.as_ref().unwrap()
 }
 
+fn files(checked: &Checked) -> String {
+    match &rtcd(checked).tls {
+        Tls::Files { cert, key } => format!("{} {}", cert.path.display(), key.path.display()),
+        other => format!("{other:?}"),
+    }
+}
+
 fn warned(checked: &Checked) -> String {
     let about = |warning: &String| {
         let (_, rest) = warning.split_once(": ")?;
@@ -68,30 +75,9 @@ const SECRET: &[(&str, &str)] = &[("RTCD_RTC_TURNCONFIG_STATICAUTHSECRET", "hunt
 
 const ROWS: [Row; 32] = [
     ("api.http.listen_address", &[], ":8046", "\":8046\"", |all| rtcd(all).listen.port().to_string(), "8046"),
-    (
-        "api.http.tls.enable",
-        TLS,
-        "1",
-        "true",
-        |all| format!("{:?}", rtcd(all).tls),
-        r#"Files { cert: "/c.pem", key: "/k.pem" }"#,
-    ),
-    (
-        "api.http.tls.cert_file",
-        TLS,
-        "/d.pem",
-        "\"/d.pem\"",
-        |all| format!("{:?}", rtcd(all).tls),
-        r#"Files { cert: "/d.pem", key: "/k.pem" }"#,
-    ),
-    (
-        "api.http.tls.cert_key",
-        TLS,
-        "/l.pem",
-        "\"/l.pem\"",
-        |all| format!("{:?}", rtcd(all).tls),
-        r#"Files { cert: "/c.pem", key: "/l.pem" }"#,
-    ),
+    ("api.http.tls.enable", TLS, "1", "true", files, "/c.pem /k.pem"),
+    ("api.http.tls.cert_file", TLS, "/d.pem", "\"/d.pem\"", files, "/d.pem /k.pem"),
+    ("api.http.tls.cert_key", TLS, "/l.pem", "\"/l.pem\"", files, "/c.pem /l.pem"),
     (
         "api.security.enable_admin",
         ADMIN,
@@ -415,7 +401,8 @@ fn rtcds_own_address_may_be_plain_and_its_key_short_and_ours_may_not() {
     // rtcd's files are left alone when we say something else.
     let written = "[api.http]\nlisten_address = \"203.0.113.5:8045\"\n[api.http.tls]\nenable = true\ncert_file = \"/c\"\ncert_key = \"/k\"\n";
     let mode = |ours: &str| rtcd(&load(written, ours, &[]).unwrap()).tls.clone();
-    assert_eq!(mode(""), Tls::Files { cert: "/c".into(), key: "/k".into() });
+    let Tls::Files { cert, key } = mode("") else { panic!("rtcd's own") };
+    assert_eq!((cert.path, key.path), ("/c".into(), "/k".into()));
     assert_eq!(mode("[faces.rtcd]\ntls = \"self-signed\"\n"), Tls::SelfSigned);
     assert_eq!(mode("[faces.rtcd]\ntls = \"off\"\n"), Tls::Off);
 

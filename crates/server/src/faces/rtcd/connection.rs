@@ -15,7 +15,8 @@ pub(super) enum Intent {
     Signal(String, Signal),
 }
 
-/// Reads one frame, and says what kind of message it is. What cannot be read is never answered: rtcd's clients have no message for that.
+/// Reads one frame, and says what kind of message it is. What cannot be read is not answered, a join apart: rtcd's clients have no message
+/// for that.
 pub(super) fn intent(frame: &[u8]) -> Result<(Intent, &'static str), DecodeError> {
     let message = ClientMessage::decode(frame)?;
     let kind = message.kind();

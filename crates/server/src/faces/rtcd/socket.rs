@@ -10,7 +10,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
-use wire::rtcd::{MAX_MESSAGE, ServerMessage};
+use wire::rtcd::{ClientMessage, MAX_MESSAGE, ServerMessage};
 
 use super::connection::{self, Intent};
 use crate::ambient::random;
@@ -117,6 +117,9 @@ fn hear(app: &App, line: Option<&Line>, frame: &[u8]) {
         Err(error) => {
             tracing::debug!(%error, "a frame cannot be read");
             figures.socket_message(realm, Way::In, "unknown");
+            if let Some((line, session)) = line.zip(ClientMessage::refused_join(frame)) {
+                hosting.refuse(line, session);
+            }
             return;
         }
     };

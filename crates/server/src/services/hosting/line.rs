@@ -51,7 +51,7 @@ impl Said {
             }
             News::Speaks(_) | News::Ended => 0,
         };
-        text.saturating_add(OVERHEAD)
+        text.saturating_add(self.place.name.len()).saturating_add(OVERHEAD)
     }
 }
 

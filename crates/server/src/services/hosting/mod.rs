@@ -261,6 +261,11 @@ impl Hosting {
         self.table().join(line, joining, Instant::now());
     }
 
+    /// Answers a join that can make no session, since an id of it is in a form that no id has.
+    pub fn refuse(&self, line: &Line, session: String) {
+        self.table().refuse(line, session);
+    }
+
     /// Reaches a session by this connection from now on.
     pub fn reconnect(&self, line: &Line, session: &str) {
         self.table().reconnect(line, session);

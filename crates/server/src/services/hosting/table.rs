@@ -109,6 +109,16 @@ impl Table {
         self.sessions.insert(session, new);
     }
 
+    /// Tells that a join has made no session, unless there is one of its name: that goes on.
+    pub(super) fn refuse(&mut self, line: &Line, name: String) {
+        let nameless = String::new;
+        let place = Arc::new(Place { realm: line.realm.clone(), call: nameless(), user: nameless(), name });
+        if line.over() != Some(Over::Unregistered) && !self.sessions.contains_key(&place.session()) {
+            tracing::warn!("a join was refused: an id is in a form that no id has");
+            self.say(&line.realm, Some(line.id), Said { place, news: News::Ended });
+        }
+    }
+
     fn is_full(&self, place: &Place) -> bool {
         let realm = self.realms.get(&place.realm).map_or(0, |realm| realm.sessions);
         self.sessions.len() >= self.quotas.sessions

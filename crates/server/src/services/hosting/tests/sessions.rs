@@ -169,3 +169,18 @@ fn there_are_not_more_sessions_than_there_may_be() {
     stage.join(&line, "d", "7");
     assert_eq!(heard(&line), ["d 6: ended", "d 7: ended"], "before a stop nobody joins");
 }
+
+#[test]
+fn a_join_that_cannot_be_is_told_unless_there_is_that_session() {
+    let mut stage = Stage::new();
+    let line = stage.open("a");
+    stage.hosting.refuse(&line, "a b".into());
+    assert_eq!(heard(&line), [" a b: ended"]);
+    stage.join(&line, "c", "s");
+    stage.hosting.refuse(&line, "s".into());
+    assert!(heard(&line).is_empty(), "it goes on, and its end would be believed");
+    assert!(stage.hosting.session(&RealmId::new("a"), "c", "s").is_ok());
+    stage.hosting.end_realm(&line.realm);
+    stage.hosting.refuse(&line, "t".into());
+    assert!(heard(&line).is_empty(), "nobody of before is told anything");
+}
