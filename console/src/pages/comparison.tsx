@@ -9,10 +9,8 @@ export function Comparison({ meeting, other, onClose }: { meeting: Meeting; othe
   const heading = useRef<HTMLHeadingElement>(null);
   const { id, called, comparison, vouched } = other;
   useEffect(() => {
-    const opener = document.activeElement;
     heading.current?.focus();
     void meeting.pathTo(id).then(setPath);
-    return () => opener instanceof HTMLElement && opener.focus();
   }, [id]);
   return (
     <section class="quality" aria-label={`Connection to ${called}`} onKeyDown={({ key }) => key === "Escape" && onClose()}>

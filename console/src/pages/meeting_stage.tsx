@@ -23,10 +23,10 @@ export function MeetingStage({ meeting, view }: { meeting: Meeting; view: Meetin
   const heading = useRef<HTMLHeadingElement>(null);
   // Whoever pressed Join by keyboard goes on from here: the button that had the focus is gone.
   useEffect(() => heading.current?.focus(), []);
-  // So for a button that went with what it answered.
+  // So for a button that went with what it answered, and for a panel that went with whom it is about.
   useEffect(() => {
     if (document.activeElement === document.body) heading.current?.focus();
-  }, [inCall, asking.length]);
+  }, [inCall, asking.length, other?.id]);
   // On a screen that became narrow the list would cover the call.
   useEffect(() => {
     const wide = matchMedia(WIDE);
@@ -34,6 +34,10 @@ export function MeetingStage({ meeting, view }: { meeting: Meeting; view: Meetin
     wide.addEventListener("change", changed);
     return () => wide.removeEventListener("change", changed);
   }, []);
+  const closeComparison = (id: string) => {
+    setCompared(null);
+    document.querySelector<HTMLElement>(`[data-peer="${CSS.escape(id)}"] .tile-inspect`)?.focus();
+  };
   const closePeople = () => {
     setPeople(false);
     document.querySelector<HTMLElement>("[data-people-button]")?.focus();
@@ -64,7 +68,7 @@ export function MeetingStage({ meeting, view }: { meeting: Meeting; view: Meetin
               <SelfTile view={view} />
             </ul>
           </div>
-          {other && <Comparison key={other.id} meeting={meeting} other={other} onClose={() => setCompared(null)} />}
+          {other && <Comparison key={other.id} meeting={meeting} other={other} onClose={() => closeComparison(other.id)} />}
         </div>
       )}
       <PeopleHere meeting={meeting} view={view} inCall={inCall} onClose={closePeople} />
